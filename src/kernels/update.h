@@ -1,0 +1,41 @@
+// What happens to flat vectors after the backward pass: sums over shards, the
+// norm, AdamW.
+#pragma once
+
+#include <cstdint>
+
+namespace colossus::kernels {
+
+// left += right, element by element.
+struct AddInto {
+  int64_t count;
+  float* left;
+  const float* right;
+};
+
+// Sum of squares. Blocks of kNormBlock elements: 16 lanes in float, their tree,
+// then the blocks in order in double.
+inline constexpr int64_t kNormBlock = 4096;
+struct SumOfSquares {
+  int64_t count;
+  const float* x;
+};
+
+// AdamW with decoupled decay (Loshchilov & Hutter 2019), g already summed:
+//   g' = g * grad_scale
+//   m  = m + (1 - beta1) (g' - m)
+//   v  = v + (1 - beta2) (g'^2 - v)
+//   w  = w - lr * decay * w - lr * (m * bias1) / (sqrt(v * bias2) + eps)
+// bias1 = 1 / (1 - beta1^t), bias2 likewise.
+struct AdamWUpdate {
+  int64_t count;
+  float* w;
+  const float* g;
+  float* m;
+  float* v;
+  float grad_scale;
+  float learning_rate, beta1, beta2, eps, weight_decay;
+  float bias1, bias2;
+};
+
+}  // namespace colossus::kernels
