@@ -52,6 +52,12 @@ struct LinearBackwardWeight {
   float* dw_OI;
   RowGroups groups = {};
   Shards shards = {};
+  // Each shard's own gradient of some rows of dw (ascending), before the tree
+  // over shards: [num_shards, num_captured, in_dim]. For tied embeddings; one
+  // group only.
+  int64_t num_captured = 0;
+  const int32_t* captured_row = nullptr;
+  float* captured = nullptr;
 };
 
 // GeGLU's first half, both products and the gate in one:
