@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/model_config.h"
+#include "tensor/parameter.h"
 
 namespace colossus {
 class ThreadPool;
@@ -19,16 +20,7 @@ class ThreadPool;
 
 namespace colossus::model {
 
-struct Parameter {
-  std::string name;
-  std::vector<int64_t> shape;  // [dim] or [out, in]
-  int64_t offset = 0;          // floats from the start of the flat vector
-  int64_t count = 0;
-  // Normal with this standard deviation; 0: all ones (norm scales).
-  double init_std = 0;
-
-  bool is_matrix() const { return shape.size() > 1; }
-};
+using tensor::Parameter;
 
 // Offsets of one layer's parameters; -1 where the config has none.
 struct LayerOffsets {
