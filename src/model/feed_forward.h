@@ -4,23 +4,41 @@
 #pragma once
 
 #include "model/layout.h"
+#include "model/parameters.h"
 
 namespace colossus::model {
 
-struct FeedForwardWeights {
-  const float* router_ED = nullptr;
-  const float* experts = nullptr;  // expert 0: [w1; w3] [2F,D], w2 [D,F]
-  int64_t expert_stride = 0;       // floats to the next expert
-  int64_t expert_down = 0;         // floats from w1 to w2
-  const float* gate_up_2FD = nullptr;
-  const float* down_DF = nullptr;
+// Views of one layer's weights, or of their gradients.
+template <typename Float>
+struct FeedForwardParameters {
+  Float* router_ED = nullptr;
+  Float* experts = nullptr;   // expert 0: [w1; w3] [2F,D], w2 [D,F]
+  int64_t expert_stride = 0;  // floats to the next expert
+  int64_t expert_down = 0;    // floats from w1 to w2
+  Float* gate_up_2FD = nullptr;
+  Float* down_DF = nullptr;
 };
-struct FeedForwardGradients {
-  float* router_ED = nullptr;
-  float* experts = nullptr;
-  float* gate_up_2FD = nullptr;
-  float* down_DF = nullptr;
-};
+using FeedForwardWeights = FeedForwardParameters<const float>;
+using FeedForwardGradients = FeedForwardParameters<float>;
+
+// The layer at `offsets` of the flat vector `flat`.
+template <typename Float>
+FeedForwardParameters<Float> layer_feed_forward(
+    const config::ModelConfig& config, const LayerOffsets& offsets,
+    Float* flat) {
+  FeedForwardParameters<Float> f;
+  if (config.has_experts()) {
+    f.router_ED = flat + offsets.router;
+    f.experts = flat + offsets.experts;
+    f.expert_stride = offsets.expert_stride;
+    f.expert_down = offsets.expert_down;
+  }
+  if (config.has_dense_ffn()) {
+    f.gate_up_2FD = flat + offsets.gate_up;
+    f.down_DF = flat + offsets.down;
+  }
+  return f;
+}
 
 // Kept from forward to backward, one a layer.
 struct FeedForwardActivations {

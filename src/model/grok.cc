@@ -76,23 +76,6 @@ BlockContext Grok::context(kernels::Shards shards) const {
   return {config_, shape_, backend_, shards};
 }
 
-FeedForwardWeights Grok::feed_forward_weights(const float* w,
-                                              int64_t layer) const {
-  const LayerOffsets& o = parameters_.layer(layer);
-  FeedForwardWeights f;
-  if (config_.has_experts()) {
-    f.router_ED = w + o.router;
-    f.experts = w + o.experts;
-    f.expert_stride = o.expert_stride;
-    f.expert_down = o.expert_down;
-  }
-  if (config_.has_dense_ffn()) {
-    f.gate_up_2FD = w + o.gate_up;
-    f.down_DF = w + o.down;
-  }
-  return f;
-}
-
 float* Grok::next_input_ND(int64_t layer) const {
   return layer + 1 < config_.num_layers
              ? layers_[static_cast<size_t>(layer + 1)].a_ND
@@ -151,7 +134,7 @@ void Grok::forward_layer(const float* w, int64_t layer) {
                                   .y_RD = a.m_ND,
                                   .post_inv_rms_R = a.post_attn_inv_rms_N,
                                   .next_inv_rms_R = a.pre_moe_inv_rms_N});
-  feed_forward_forward(block, feed_forward_weights(w, layer), a.m_ND,
+  feed_forward_forward(block, layer_feed_forward(config_, o, w), a.m_ND,
                        a.feed_forward, feed_forward_scratch_,
                        a.ffn_branch_ND);
   backend_.residual_norm_forward({.rows = N,
@@ -210,7 +193,7 @@ void Grok::token_losses(const float* w, std::span<const int32_t> tokens_N,
                         std::span<const int32_t> targets_N,
                         std::span<float> losses_N) {
   forward(w, tokens_N);
-  head_and_loss(w, targets_N, nullptr, {});
+  head_and_loss(w, targets_N, nullptr, {shape_.num_shards, false});
   std::copy_n(losses_N_, losses_N.size(), losses_N.data());
 }
 
@@ -264,18 +247,9 @@ void Grok::backward_layer(const float* w, int64_t layer, float* grad,
        .dnext_scale_D = grad + next_norm(layer),
        .shards = shards,
        .workspace = norm_workspace_});
-  FeedForwardGradients ffn;
-  if (config_.has_experts()) {
-    ffn.router_ED = grad + o.router;
-    ffn.experts = grad + o.experts;
-  }
-  if (config_.has_dense_ffn()) {
-    ffn.gate_up_2FD = grad + o.gate_up;
-    ffn.down_DF = grad + o.down;
-  }
-  feed_forward_backward(block, feed_forward_weights(w, layer), a.m_ND,
+  feed_forward_backward(block, layer_feed_forward(config_, o, w), a.m_ND,
                         a.feed_forward, feed_forward_scratch_, dbranch_ND_,
-                        dy_ND_, ffn);
+                        dy_ND_, layer_feed_forward(config_, o, grad));
   backend_.residual_norm_backward(
       {.rows = N,
        .dim = D,

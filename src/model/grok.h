@@ -89,7 +89,6 @@ class Grok {
   void find_touched_rows(std::span<const int32_t> tokens_N);
 
   BlockContext context(kernels::Shards shards) const;
-  FeedForwardWeights feed_forward_weights(const float* w, int64_t layer) const;
   // What the norm behind a layer's feed-forward feeds, and its scale.
   float* next_input_ND(int64_t layer) const;
   int64_t next_norm(int64_t layer) const;

@@ -34,7 +34,7 @@ TrainingStep::TrainingStep(const config::Config& config,
       padded_count_(model_.parameters().padded_count(run_.num_shards)) {
   const auto num_groups =
       static_cast<uint64_t>(run_.num_shards / shards_together());
-  for (int digit = 0; digit < std::bit_width(num_groups); ++digit) {
+  for (int digit = 0; digit < static_cast<int>(std::bit_width(num_groups)); ++digit) {
     gradients_.push_back(arena.take<float>(padded_count_, "gradients"));
   }
   const auto tokens = static_cast<size_t>(model_.shape().num_tokens());
