@@ -66,20 +66,11 @@ void ParameterList::add_layer(const config::ModelConfig& c, int64_t index) {
 
 int64_t ParameterList::add(std::string name, std::vector<int64_t> shape,
                            double init_std) {
-  int64_t count = 1;
-  for (const int64_t dim : shape) count *= dim;
   const int64_t offset = count_;
-  parameters_.push_back(
-      {std::move(name), std::move(shape), offset, count, init_std});
-  count_ += count;
+  layout_.push_back({std::move(name), std::move(shape), offset});
+  init_std_.push_back(init_std);
+  count_ += layout_.back().num_elements();
   return offset;
-}
-
-const Parameter* ParameterList::find(std::string_view name) const {
-  const auto found =
-      std::find_if(parameters_.begin(), parameters_.end(),
-                   [&](const Parameter& p) { return p.name == name; });
-  return found == parameters_.end() ? nullptr : &*found;
 }
 
 int64_t ParameterList::padded_count(int64_t num_shards) const {
@@ -90,18 +81,19 @@ int64_t ParameterList::padded_count(int64_t num_shards) const {
 void initialize(const ParameterList& list, uint64_t seed, int64_t padded_count,
                 float* flat, ThreadPool& pool) {
   constexpr int64_t kPiece = 65536;
-  for (const Parameter& p : list.parameters()) {
-    const uint64_t stream = stream_of("init/" + p.name);
-    pool.run((p.count + kPiece - 1) / kPiece, [&](int64_t piece, int) {
-      const int64_t begin = piece * kPiece;
-      const int64_t end = std::min(p.count, begin + kPiece);
-      for (int64_t i = begin; i < end; ++i) {
-        flat[p.offset + i] =
-            p.init_std == 0
-                ? 1.0f
-                : static_cast<float>(
-                      p.init_std *
-                      random_normal(seed, stream, static_cast<uint64_t>(i)));
+  for (size_t index = 0; index < list.layout().size(); ++index) {
+    const tensor::TensorEntry& tensor = list.layout()[index];
+    const double std = list.init_std(index);
+    const int64_t count = tensor.num_elements();
+    const uint64_t stream = stream_of("init/" + tensor.name);
+    pool.run((count + kPiece - 1) / kPiece, [&](int64_t piece, int) {
+      const int64_t end = std::min(count, (piece + 1) * kPiece);
+      for (int64_t i = piece * kPiece; i < end; ++i) {
+        flat[tensor.offset + i] =
+            std == 0 ? 1.0f
+                     : static_cast<float>(
+                           std * random_normal(seed, stream,
+                                               static_cast<uint64_t>(i)));
       }
     });
   }

@@ -8,19 +8,16 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/model_config.h"
-#include "tensor/parameter.h"
+#include "tensor/tensor_entry.h"
 
 namespace colossus {
 class ThreadPool;
 }
 
 namespace colossus::model {
-
-using tensor::Parameter;
 
 // Offsets of one layer's parameters; -1 where the config has none.
 struct LayerOffsets {
@@ -37,8 +34,10 @@ class ParameterList {
  public:
   explicit ParameterList(const config::ModelConfig& config);
 
-  const std::vector<Parameter>& parameters() const { return parameters_; }
-  const Parameter* find(std::string_view name) const;  // null if none
+  const tensor::TensorLayout& layout() const { return layout_; }
+  // Of tensor `index` of the layout: the standard deviation of its normal
+  // initial values; 0: all ones.
+  double init_std(size_t index) const { return init_std_[index]; }
 
   int64_t count() const { return count_; }
   // Rounded up so that S slices are equal and each a multiple of 16 floats.
@@ -55,7 +54,8 @@ class ParameterList {
   int64_t add(std::string name, std::vector<int64_t> shape, double init_std);
   void add_layer(const config::ModelConfig& config, int64_t index);
 
-  std::vector<Parameter> parameters_;
+  tensor::TensorLayout layout_;
+  std::vector<double> init_std_;
   std::vector<LayerOffsets> layers_;
   int64_t count_ = 0;
   int64_t embedding_ = 0, final_norm_ = 0, head_ = 0;

@@ -10,7 +10,7 @@
 namespace colossus::optimizer {
 
 ShardedAdamW::ShardedAdamW(const config::OptimizerConfig& config,
-                           const std::vector<tensor::Parameter>& parameters,
+                           const tensor::TensorLayout& layout,
                            int64_t padded_count, int64_t num_shards,
                            kernels::Backend& backend)
     : config_(config),
@@ -19,12 +19,14 @@ ShardedAdamW::ShardedAdamW(const config::OptimizerConfig& config,
       backend_(backend) {
   COLOSSUS_CHECK(padded_count % (16 * num_shards) == 0,
                  "{} floats in {} slices", padded_count, num_shards);
-  for (const tensor::Parameter& p : parameters) {
-    const double decay = p.is_matrix() ? config_.weight_decay : 0.0;
+  for (const tensor::TensorEntry& t : layout) {
+    const bool matrix = t.shape.size() > 1;
+    const double decay = matrix ? config_.weight_decay : 0.0;
+    const int64_t end = t.offset + t.num_elements();
     if (!runs_.empty() && runs_.back().weight_decay == decay) {
-      runs_.back().end = p.offset + p.count;
+      runs_.back().end = end;
     } else {
-      runs_.push_back({p.offset, p.offset + p.count, decay});
+      runs_.push_back({t.offset, end, decay});
     }
   }
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "tensor/parameter.h"
+#include "tensor/tensor_entry.h"
 
 namespace colossus::kernels {
 class Backend;
@@ -25,7 +25,7 @@ class ShardedAdamW {
  public:
   // `padded_count` is a multiple of 16 * num_shards. `backend` must outlive it.
   ShardedAdamW(const config::OptimizerConfig& config,
-               const std::vector<tensor::Parameter>& parameters,
+               const tensor::TensorLayout& layout,
                int64_t padded_count, int64_t num_shards,
                kernels::Backend& backend);
 
