@@ -40,9 +40,10 @@ TEST(ProgressText, ShowsBarAndFactsWhereThereIsRoom) {
 }
 
 TEST(ProgressText, ShrinksTheBarFirst) {
-  EXPECT_EQ(progress_text(train_view(some_progress()), 79),
-            "train  [===>      ]  450/1500  loss 2.311  4,380 tok/s  3m20s left"
-            "  MFU 48.2%");
+  EXPECT_EQ(
+      progress_text(train_view(some_progress()), 79),
+      "train  [===>        ]  450/1500  loss 2.311  4,380 tok/s  3m20s left"
+      "  MFU 48.2%");
 }
 
 TEST(ProgressText, DropsTheLeastImportantFactsLast) {
@@ -127,7 +128,7 @@ TEST(ProgressLine, FinishingTwiceOrUnusedPrintsNothing) {
 
 TEST(BytesView, ShowsShareRateAndTimeLeft) {
   EXPECT_EQ(progress_text(bytes_view("tokenize", 420, 1000, 100), 60),
-            "tokenize  [=========>            ]  42%  0.0 MB/s  5s left");
+            "tokenize  [=========>            ]  42%  0.0 MB/s  6s left");
 }
 
 TEST(BytesView, ShowsAmountWhereTheTotalIsUnknown) {
