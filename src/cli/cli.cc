@@ -79,7 +79,7 @@ int parse_and_run(CLI::App& app, const std::vector<std::string>& words) {
 CLI::App* add_command(CLI::App& app, const std::string& name,
                       const std::string& purpose, const std::string& example) {
   CLI::App* command = app.add_subcommand(name, purpose);
-  command->footer("\nExample:\n" + example);
+  command->footer("Example:\n" + example);
   return command;
 }
 
@@ -100,7 +100,7 @@ int run(int argc, const char* const* argv) {
   CLI::App app("Trains large language models of the Grok family.", "colossus");
   app.set_version_flag("--version", "colossus " COLOSSUS_VERSION);
   app.footer(
-      "\n`colossus COMMAND --help` explains a command, with an example.");
+      "`colossus COMMAND --help` explains a command, with an example.");
   app.require_subcommand(1);
   add_commands(app);
   const int exit_code =

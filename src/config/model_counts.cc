@@ -1,5 +1,6 @@
 #include "config/model_counts.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "base/error.h"
@@ -43,30 +44,28 @@ Count layer_matrices(const ModelConfig& c, int64_t experts) {
   return count;
 }
 
-void add_norms_and_embeddings(const ModelConfig& c, Count& count) {
-  count.add({c.num_layers, 4, c.model_dim});
-  count.add({c.model_dim});
-  count.add({c.vocab_size, c.model_dim});
-  if (!c.tie_embeddings) count.add({c.vocab_size, c.model_dim});
+int64_t norm_parameters(const ModelConfig& c) {
+  return (4 * c.num_layers + 1) * c.model_dim;
 }
 
 }  // namespace
 
 std::optional<ModelCounts> try_count_model(const ModelConfig& config) {
+  const int64_t tables = config.tie_embeddings ? 1 : 2;
   Count total = layer_matrices(config, config.num_experts);
-  add_norms_and_embeddings(config, total);
+  total.add({tables, config.vocab_size, config.model_dim});
+  total.add({4, config.num_layers, config.model_dim});
+  total.add({config.model_dim});
   if (total.overflow()) return std::nullopt;
-  // No larger than the total as long as S <= E, so that it cannot overflow.
-  const int64_t selected = config.num_selected_experts < config.num_experts
-                               ? config.num_selected_experts
-                               : config.num_experts;
-  Count active = layer_matrices(config, selected);
-  Count matrices = active;
-  add_norms_and_embeddings(config, active);
-  matrices.add({config.vocab_size, config.model_dim});
-  return ModelCounts{.total_parameters = total.value(),
-                     .active_parameters = active.value(),
-                     .active_matrix_parameters = matrices.value()};
+  // Parts of the total, so that they cannot overflow.
+  const int64_t selected =
+      std::min(config.num_selected_experts, config.num_experts);
+  Count matrices = layer_matrices(config, selected);
+  matrices.add({config.vocab_size, config.model_dim});  // the head
+  return ModelCounts{
+      .total_parameters = total.value(),
+      .active_parameters = matrices.value() + norm_parameters(config),
+      .active_matrix_parameters = matrices.value()};
 }
 
 ModelCounts count_model(const ModelConfig& config) {

@@ -12,10 +12,10 @@ namespace colossus::config {
 struct ModelCounts {
   // All parameters; a tied head counts once.
   int64_t total_parameters = 0;
-  // Those that one token meets: of the experts only the selected ones.
+  // Those that one token is computed with: of the experts only the selected
+  // ones; the head, but not the table in which a token is merely looked up.
   int64_t active_parameters = 0;
-  // Elements of the matrices that one token is multiplied with: active, with
-  // the head, without norms and without the look-up in the embedding table.
+  // The same without the norms.
   int64_t active_matrix_parameters = 0;
 
   int64_t weight_bytes() const { return 4 * total_parameters; }
