@@ -18,8 +18,8 @@ int edit_distance(std::string_view a, std::string_view b) {
     for (size_t j = 1; j <= n; ++j) {
       const int substitute = previous[j - 1] + (a[i - 1] != b[j - 1]);
       row[j] = std::min({previous[j] + 1, row[j - 1] + 1, substitute});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                           a[i - 2] == b[j - 1];
+      const bool swapped =
+          i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
     before.swap(previous);
@@ -57,11 +57,15 @@ std::string did_you_mean(std::string_view word,
 }
 
 std::string with_thousands(int64_t value) {
-  std::string digits = std::to_string(value < 0 ? -value : value);
-  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
+  const std::string digits = std::to_string(value);
+  const size_t first = value < 0 ? 1 : 0;  // behind the sign
+  std::string text;
+  for (size_t at = 0; at < digits.size(); ++at) {
+    const bool starts_group = at > first && (digits.size() - at) % 3 == 0;
+    if (starts_group) text += ',';
+    text += digits[at];
   }
-  return value < 0 ? "-" + digits : digits;
+  return text;
 }
 
 std::string human_bytes(uint64_t bytes) {
