@@ -100,19 +100,22 @@ struct WeightPiece {
 
   void run() const {
     const int64_t num_shards = args.shards.num_shards;
+    const bool in_place = num_shards == 1 && !args.shards.add_to_left;
     int64_t height = 0;  // of the stack of partial sums
     for (int64_t shard = 0; shard < num_shards; ++shard) {
-      const Block sum = num_shards == 1 ? dw : partial_sum(height);
-      multiply_shard(shard, sum, num_shards == 1 && args.shards.accumulate);
+      const Block sum = in_place ? dw : partial_sum(height);
+      multiply_shard(shard, sum, in_place && args.shards.accumulate);
       if (args.num_captured > 0) capture(shard, sum);
       ++height;
       for (int64_t done = shard + 1; done % 2 == 0; done /= 2) {
-        const bool last = done == 2 && shard + 1 == num_shards;
+        const bool last =
+            done == 2 && shard + 1 == num_shards && !args.shards.add_to_left;
         add_blocks(partial_sum(height - 2), partial_sum(height - 1), rows, cols,
                    last ? dw : partial_sum(height - 2));
         --height;
       }
     }
+    if (args.shards.add_to_left) add_blocks(dw, partial_sum(0), rows, cols, dw);
   }
 };
 
@@ -142,6 +145,8 @@ void linear_backward_weight(const Context& context,
                  "num_shards is {}", num_shards);
   COLOSSUS_CHECK(num_shards == 1 || !args.shards.accumulate,
                  "{} shards cannot accumulate", num_shards);
+  COLOSSUS_CHECK(!args.shards.add_to_left || !args.shards.accumulate,
+                 "a sum is either continued or added to");
   COLOSSUS_CHECK(args.num_captured == 0 || args.groups.num_groups == 1,
                  "{} groups, rows captured", args.groups.num_groups);
   // Every group's dw is written, be its rows none.
