@@ -125,12 +125,11 @@ namespace {
 // One call of head_loss: what its steps share.
 class LossRun {
  public:
-  LossRun(const Context& context, const HeadLoss& args)
+  LossRun(const Context& context, const HeadLoss& args, const HeadPlan& plan)
       : context_(context),
         args_(args),
+        plan_(plan),
         backward_(args.dh_ND != nullptr),
-        plan_(plan_head(args.num_tokens, args.dim, args.vocab_size,
-                        args.shards.num_shards, backward_)),
         tokens_per_shard_(args.num_tokens / args.shards.num_shards) {}
 
   void run() {
@@ -262,8 +261,8 @@ class LossRun {
 
   const Context& context_;
   const HeadLoss& args_;
+  const HeadPlan& plan_;
   const bool backward_;
-  const HeadPlan plan_;
   const int64_t tokens_per_shard_;
 };
 
@@ -276,9 +275,16 @@ int64_t head_workspace_floats(int64_t num_tokens, int64_t dim,
       .workspace_floats(dim, vocab_size);
 }
 
-void head_loss(const Context& context, const HeadLoss& args) {
+void head_loss_planned(const Context& context, const HeadLoss& args,
+                       const HeadPlan& plan) {
   check_shards(args.num_tokens, args.shards);
-  LossRun(context, args).run();
+  LossRun(context, args, plan).run();
+}
+
+void head_loss(const Context& context, const HeadLoss& args) {
+  head_loss_planned(context, args,
+                    plan_head(args.num_tokens, args.dim, args.vocab_size,
+                              args.shards.num_shards, args.dh_ND != nullptr));
 }
 
 void head_logits(const Context& context, const HeadLogits& args) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/context.h"
+#include "kernels/cpu/head_plan.h"
 #include "kernels/head.h"
 
 namespace colossus::kernels::cpu {
@@ -13,6 +14,9 @@ int64_t head_workspace_floats(int64_t num_tokens, int64_t dim,
                               int64_t vocab_size, int64_t num_shards,
                               bool backward);
 void head_loss(const Context& context, const HeadLoss& args);
+// The same by a plan of the caller's, for which `workspace` suffices.
+void head_loss_planned(const Context& context, const HeadLoss& args,
+                       const HeadPlan& plan);
 void head_logits(const Context& context, const HeadLogits& args);
 
 }  // namespace colossus::kernels::cpu
