@@ -56,6 +56,11 @@ std::span<const float> CheckpointWriter::snapshot(size_t which) const {
   return buffer_.subspan(which * size, size);
 }
 
+bool CheckpointWriter::busy() {
+  std::lock_guard lock(mutex_);
+  return busy_;
+}
+
 void CheckpointWriter::write_in_background() {
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -35,6 +35,9 @@ class CheckpointWriter {
   // once.
   void wait();
 
+  // Whether a write is still under way.
+  bool busy();
+
  private:
   void write_in_background();
   std::span<const float> snapshot(size_t which) const;
