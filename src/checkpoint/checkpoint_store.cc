@@ -170,12 +170,13 @@ void CheckpointStore::commit(const std::string& temporary, int64_t step) {
   if (replaces) discard(name_of(replaced));
 }
 
-// Takes the folder out of sight before its files go, so that no reader meets a
-// half-removed checkpoint.
+// Takes the folder out of sight, durably, before its files go, so that no
+// reader meets a half-removed checkpoint.
 void CheckpointStore::discard(const std::string& name) {
   const std::string path = folder_path(name);
   const std::string gone = path + kTemporary;
   fs_.rename(path, gone);
+  fs_.sync_directory(checkpoints_folder(run_folder_));
   fs_.remove_tree(gone);
 }
 
