@@ -87,8 +87,9 @@ bool assign(const Field& field, const toml::node& node) {
             value = static_cast<double>(*node.value_exact<int64_t>());
           }
         }
-        if (value) *target = *std::move(value);
-        return value.has_value();
+        if (!value) return false;
+        *target = *value;
+        return true;
       },
       field.value);
 }
