@@ -20,6 +20,7 @@ namespace HWY_NAMESPACE {
 struct WholeVec {
   static HWY_INLINE V16 load(const float* x, float = 0.0f) { return load16(x); }
   static HWY_INLINE void store(const V16& v, float* x) { store16(v, x); }
+  static HWY_INLINE const V16& only(const V16& v) { return v; }
 };
 struct PartVec {
   int64_t n;
@@ -27,6 +28,12 @@ struct PartVec {
     return load_n(x, n, fill);
   }
   HWY_INLINE void store(const V16& v, float* x) const { store_n(v, x, n); }
+  // The lanes past the end made zero.
+  HWY_INLINE V16 only(const V16& v) const {
+    float buffer[kVec];
+    store16(v, buffer);
+    return load_n(buffer, n);
+  }
 };
 
 // body(d, io) for d = begin, begin + 16, ... < end, in order.

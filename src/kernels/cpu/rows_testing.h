@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -110,6 +111,34 @@ inline void with_baseline(const std::function<void()>& check) {
   check();
   hwy::SetSupportedTargetsForTest(0);
 }
+
+// The binary tree over shards' gradients: neighbours first, left + right.
+inline Floats tree(std::vector<Floats> shards) {
+  for (; shards.size() > 1; shards.resize(shards.size() / 2)) {
+    for (size_t pair = 0; pair < shards.size() / 2; ++pair) {
+      Floats sum = shards[2 * pair];
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += shards[2 * pair + 1][i];
+      shards[pair] = sum;
+    }
+  }
+  return shards.front();
+}
+
+// Tokens, the rows of a table that they touch, and each token's place in them.
+struct Touched {
+  explicit Touched(const std::vector<int32_t>& values)
+      : tokens(values), rows(values) {
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    for (const int32_t token : tokens) {
+      const auto place = std::lower_bound(rows.begin(), rows.end(), token);
+      index.push_back(static_cast<int32_t>(place - rows.begin()));
+    }
+  }
+  int64_t num_rows() const { return static_cast<int64_t>(rows.size()); }
+
+  std::vector<int32_t> tokens, rows, index;
+};
 
 // The slope of `f` in element `i` of `x`, from values at both sides.
 inline double slope(const std::function<double()>& f, Floats& x, size_t i,
