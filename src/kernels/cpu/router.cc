@@ -81,7 +81,8 @@ HWY_INLINE Softmax exponentials(const float* x_E, int64_t num_experts,
   const float top = max_lanes(max);
   V16 sum = zero16();
   each_vec(0, num_experts, [&](int64_t e, auto io) HWY_ATTR {
-    const V16 exponential = exp16(sub(io.load(x_E + e, kLowest), set1(top)));
+    const V16 exponential =
+        exp_bounded16(sub(io.load(x_E + e, kLowest), set1(top)));
     io.store(exponential, exp_E + e);
     sum = add(sum, io.only(exponential));
   });
