@@ -151,8 +151,7 @@ void FaultFileSystem::rename(const std::string& from, const std::string& to) {
     if (inside) moved[to + it->first.substr(from.size())] = it->second;
     it = inside ? synced_size_.erase(it) : std::next(it);
   }
-  for (const auto& entry : moved)
-    synced_size_.insert_or_assign(entry.first, entry.second);
+  for (const auto& [file, size] : moved) synced_size_[file] = size;
 }
 
 void FaultFileSystem::remove_file(const std::string& path) {
