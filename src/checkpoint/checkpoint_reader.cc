@@ -1,7 +1,5 @@
 #include "checkpoint/checkpoint_reader.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -210,8 +208,10 @@ std::string resolve_checkpoint(const std::string& path,
   }
   if (!step) return checkpoint_folder(path, steps.back());
   if (std::find(steps.begin(), steps.end(), *step) == steps.end()) {
-    throw user_error("'{}' has no checkpoint of step {}; it has {}", path,
-                     *step, fmt::join(steps, ", "));
+    std::string known;
+    for (const int64_t each : steps) known += fmt::format(" {}", each);
+    throw user_error("'{}' has no checkpoint of step {}; it has those of{}",
+                     path, *step, known);
   }
   return checkpoint_folder(path, *step);
 }

@@ -30,7 +30,7 @@ struct TouchedRows {
   float* shard_rows_PUD = nullptr;   // [num_shards, U, D]
 };
 
-// dw_VD[token] += dx_ND * multiplier, in the order of the tokens.
+// dw_VD[token] += dx_ND * multiplier (fused), in the order of the tokens.
 //   one shard:    added to what dw holds (the head's gradient, or what was
 //                 there; the caller zeroes dw where nothing was).
 //   more shards:  the sum starts from touched.shard_rows (the head's, or

@@ -18,6 +18,8 @@ inline constexpr int64_t kMaxExperts = 256;
 // Per shard (a shard's rows are one micro-batch):
 //   balance_loss = E * sum_e(share_e * mean_prob_e)
 //   z_loss       = mean(logsumexp(z)^2)
+// each sum over rows in double, in their order. A sum over E runs over 16 lanes
+// (expert mod 16), each in order, and their fixed tree.
 struct RouterForward {
   int64_t rows, dim, num_experts, num_selected;
   float softcap;
@@ -45,7 +47,7 @@ struct RouterDispatch {
 };
 
 // y_RD = (dense_RD + sum over choices in order of weight * y_slots[slot]) * scale
-// dense null: no such term.
+// dense null: no such term. One chain of fused multiply-adds from dense, or 0.
 struct ExpertCombineForward {
   int64_t rows, dim, num_selected;
   float scale;
@@ -58,7 +60,8 @@ struct ExpertCombineForward {
 
 // dy_slots[slot] = dy * scale * weight;  ddense = dy * scale
 // dweight_RS     = scale * <dy, y_slots[slot]>
-// dy_slots may be y_slots.
+// dy_slots may be y_slots. <,> runs over 16 lanes (column mod 16), each in order,
+// and their fixed tree.
 struct ExpertCombineBackward {
   int64_t rows, dim, num_selected;
   float scale;
@@ -89,7 +92,8 @@ struct RouterBackward {
 };
 
 // dm_RD = ddense_m_RD + dlogits_RE w_ED + sum over choices of dm_slots[slot]
-// in this order; ddense_m null: no such term.
+// in this order, dlogits w as a chain over E that starts from ddense_m; ddense_m
+// null: from 0.
 struct ExpertInputBackward {
   int64_t rows, dim, num_experts, num_selected;
   const float* dm_slots;

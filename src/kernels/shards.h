@@ -20,6 +20,10 @@ namespace colossus::kernels {
 struct Shards {
   int64_t num_shards = 1;
   bool accumulate = false;
+  // The tree's result, formed as above from 0, is added to what `dw` holds, as
+  // the right half of a larger tree whose left half is there. Only products
+  // (LinearBackwardWeight) know it; not together with `accumulate`.
+  bool add_to_left = false;
 };
 
 // Rows sorted into groups (experts), each a product with a weight of its own.

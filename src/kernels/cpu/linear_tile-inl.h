@@ -1,0 +1,140 @@
+// The innermost loop of all products: a tile of the output held in registers,
+// one step of the summed index after the other.
+//
+//   c[i][j] = chain over k of a(i, k) * b(k, j)
+//
+// b is a packed panel of kTileCols columns, k-major; a(i, k) is
+// a[i * Layout::kRow + k * Layout::kStep], constants of a packed block, so that
+// every address is one pointer and a displacement.
+#if defined(COLOSSUS_KERNELS_CPU_LINEAR_TILE_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)
+#ifdef COLOSSUS_KERNELS_CPU_LINEAR_TILE_INL_H_
+#undef COLOSSUS_KERNELS_CPU_LINEAR_TILE_INL_H_
+#else
+#define COLOSSUS_KERNELS_CPU_LINEAR_TILE_INL_H_
+#endif
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "kernels/cpu/vec16-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace colossus::kernels::cpu {
+namespace HWY_NAMESPACE {
+
+// AVX-512: 28 of 32 registers accumulate; AVX2: 12 of 16. The two that hold b
+// and one broadcast of a take the rest.
+#if HWY_TARGET == HWY_SCALAR
+inline constexpr int kTileRows = 1;
+inline constexpr int kTileRegs = kParts;
+#elif HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+inline constexpr int kTileRows = 14;
+inline constexpr int kTileRegs = 2;
+#else
+inline constexpr int kTileRows = 6;
+inline constexpr int kTileRegs = kParts;
+#endif
+inline constexpr int64_t kTileCols = kTileRegs * kRegLanes;
+static_assert(kTileCols % kVec == 0);
+
+// The longest stretch of the summed index that a packed block holds. Not a
+// constant of the numerics: chains go on from block to block.
+inline constexpr int64_t kBlockK = 256;
+
+// A packed as rows, one after the other; the pad keeps them out of each other's
+// cache sets.
+struct RowMajor {
+  static constexpr int64_t kRow = kBlockK + 16, kStep = 1;
+  static constexpr int64_t kTileFloats = kTileRows * kRow;
+};
+// A packed k-major: the tile's rows side by side.
+struct StepMajor {
+  static constexpr int64_t kRow = 1, kStep = (kTileRows + 7) / 8 * 8;
+  static constexpr int64_t kTileFloats = kBlockK * kStep;
+};
+
+#define COLOSSUS_UNROLLED(i, count) \
+  HWY_UNROLL(16)                    \
+  for (int i = 0; i < (count); ++i)
+
+template <typename Layout, int kRows>
+HWY_INLINE void tile_step(const float* HWY_RESTRICT a,
+                          const float* HWY_RESTRICT b,
+                          Reg (&sum)[kRows][kTileRegs]) {
+  Reg b_reg[kTileRegs];
+  COLOSSUS_UNROLLED(j, kTileRegs) {
+    b_reg[j] = hn::Load(Tag(), b + j * kRegLanes);
+  }
+  COLOSSUS_UNROLLED(i, kRows) {
+    const Reg a_reg = hn::Set(Tag(), a[i * Layout::kRow]);
+    COLOSSUS_UNROLLED(j, kTileRegs) {
+      sum[i][j] = hn::MulAdd(a_reg, b_reg[j], sum[i][j]);
+    }
+  }
+}
+
+// c's rows are c_stride floats apart; `resume`: the chains go on from what c
+// holds, else they start from 0.
+template <typename Layout, int kRows>
+HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
+                                const float* HWY_RESTRICT b,
+                                float* HWY_RESTRICT c, int64_t c_stride,
+                                bool resume) {
+  Reg sum[kRows][kTileRegs];
+  if (resume) {
+    COLOSSUS_UNROLLED(i, kRows) {
+      COLOSSUS_UNROLLED(j, kTileRegs) {
+        sum[i][j] = hn::LoadU(Tag(), c + i * c_stride + j * kRegLanes);
+      }
+    }
+  } else {
+    COLOSSUS_UNROLLED(i, kRows) {
+      hwy::Prefetch(c + i * c_stride);
+      COLOSSUS_UNROLLED(j, kTileRegs) { sum[i][j] = hn::Zero(Tag()); }
+    }
+  }
+  int64_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    COLOSSUS_UNROLLED(u, 4) {
+      tile_step<Layout, kRows>(a + u * Layout::kStep, b + u * kTileCols, sum);
+      // Loads moved up across steps would cost registers that are not there.
+      asm volatile("" ::: "memory");
+    }
+    a += 4 * Layout::kStep;
+    b += 4 * kTileCols;
+  }
+  for (; k < depth; ++k) {
+    tile_step<Layout, kRows>(a, b, sum);
+    a += Layout::kStep;
+    b += kTileCols;
+  }
+  COLOSSUS_UNROLLED(i, kRows) {
+    COLOSSUS_UNROLLED(j, kTileRegs) {
+      hn::StoreU(sum[i][j], Tag(), c + i * c_stride + j * kRegLanes);
+    }
+  }
+}
+
+using TileFunction = void (*)(int64_t depth, const float* a, const float* b,
+                              float* c, int64_t c_stride, bool resume);
+
+template <typename Layout, size_t... kRows>
+constexpr std::array<TileFunction, kTileRows + 1> make_tile_functions(
+    std::index_sequence<kRows...>) {
+  return {nullptr, &multiply_tile<Layout, static_cast<int>(kRows) + 1>...};
+}
+// By the tile's number of rows, 1 ... kTileRows.
+template <typename Layout>
+inline constexpr std::array<TileFunction, kTileRows + 1> kTileFunctions =
+    make_tile_functions<Layout>(std::make_index_sequence<kTileRows>());
+
+}  // namespace HWY_NAMESPACE
+}  // namespace colossus::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // guard
