@@ -22,6 +22,8 @@ class Corpus {
   bool next(std::string& document);
 
   uint64_t num_bytes_consumed() const;  // of the files, as they lie on disk
+  // Which of `files` the last document came from.
+  size_t file_index() const { return next_file_ - 1; }
   const std::vector<std::string>& empty_files() const { return empty_files_; }
 
  private:

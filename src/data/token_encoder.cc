@@ -34,6 +34,7 @@ struct TokenEncoder::CachedWord {
 TokenEncoder::TokenEncoder(const Tokenizer& tokenizer)
     : state_(*tokenizer.state_) {}
 TokenEncoder::~TokenEncoder() = default;
+TokenEncoder::TokenEncoder(TokenEncoder&&) noexcept = default;
 
 void TokenEncoder::encode(std::string_view text, std::vector<int32_t>& ids) {
   while (true) {

@@ -68,6 +68,7 @@ class TokenEncoder {
  public:
   explicit TokenEncoder(const Tokenizer& tokenizer);
   ~TokenEncoder();
+  TokenEncoder(TokenEncoder&&) noexcept;
 
   // Appends the tokens of `text` to `ids`.
   void encode(std::string_view text, std::vector<int32_t>& ids);

@@ -155,14 +155,17 @@ class WordIterator : public sentencepiece::SentenceIterator {
 
 }  // namespace
 
+void check_vocab_size(int64_t vocab_size) {
+  if (vocab_size >= kMinVocabSize && vocab_size <= kMaxVocabSize) return;
+  throw user_error(
+      "a vocabulary of {} tokens: must be from {} (256 bytes, special tokens "
+      "and some characters) to {}",
+      vocab_size, kMinVocabSize, kMaxVocabSize);
+}
+
 std::string train_tokenizer(const std::vector<std::string_view>& texts,
                             int64_t vocab_size) {
-  if (vocab_size < kMinVocabSize || vocab_size > kMaxVocabSize) {
-    throw user_error(
-        "a vocabulary of {} tokens: must be from {} (256 bytes, special tokens "
-        "and some characters) to {}",
-        vocab_size, kMinVocabSize, kMaxVocabSize);
-  }
+  check_vocab_size(vocab_size);
   std::vector<CountedWord> words = frequent_words(texts);
   words =
       without_rare_characters(words, frequent_characters(words, vocab_size));

@@ -18,6 +18,9 @@ namespace colossus::data {
 inline constexpr int64_t kMinVocabSize = 300;
 inline constexpr int64_t kMaxVocabSize = 1'000'000;
 
+// UserError unless it is within these bounds.
+void check_vocab_size(int64_t vocab_size);
+
 // Returns the bytes of a `.model` file. It may have fewer pieces than
 // `vocab_size` if the text has too little to learn. Deterministic. UserError
 // if `vocab_size` is out of bounds or the text holds no word.
@@ -32,6 +35,7 @@ class TextSample {
   explicit TextSample(size_t max_bytes) : max_bytes_(max_bytes) {}
 
   void add(std::string_view document, int64_t document_number);
+  void clear() { *this = TextSample(max_bytes_); }
   // Drops the blocks of one document.
   void remove_document(int64_t document_number);
 
