@@ -19,6 +19,10 @@ if(COLOSSUS_SANITIZE)
 endif()
 
 option(COLOSSUS_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+if(COLOSSUS_FUZZ)
+  # Coverage in the libraries; each fuzzing program adds the driver.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

@@ -99,8 +99,7 @@ void set_action(CLI::App& command, std::function<void()> action) {
 int run(int argc, const char* const* argv) {
   CLI::App app("Trains large language models of the Grok family.", "colossus");
   app.set_version_flag("--version", "colossus " COLOSSUS_VERSION);
-  app.footer(
-      "`colossus COMMAND --help` explains a command, with an example.");
+  app.footer("`colossus COMMAND --help` explains a command, with an example.");
   app.require_subcommand(1);
   add_commands(app);
   const int exit_code =

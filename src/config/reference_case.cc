@@ -81,6 +81,15 @@ bool assign(const Field& field, const json& value) {
       field.value);
 }
 
+void require_known(const std::string& key,
+                   const std::vector<std::string>& names,
+                   const std::string& where) {
+  if (std::find(names.begin(), names.end(), key) != names.end()) return;
+  const std::string shown = key.substr(0, 80);
+  throw user_error("{}: unknown key '{}'{}", where, shown,
+                   did_you_mean(shown, names));
+}
+
 // Sets every field from the object; all of them must be there but `optional`.
 void read_object(const json& object, const std::string& where,
                  const std::vector<Field>& fields,
@@ -101,8 +110,7 @@ void read_object(const json& object, const std::string& where,
     }
   }
   for (const auto& [key, value] : object.items()) {
-    require(std::find(names.begin(), names.end(), key) != names.end(),
-            "{}: unknown key '{}'{}", where, key, did_you_mean(key, names));
+    require_known(key, names, where);
   }
 }
 
@@ -137,9 +145,7 @@ ReferenceCase read_reference_case(const std::string& text,
   ReferenceCase result;
   require(root.is_object(), "{}: must be an object", source);
   for (const auto& [key, value] : root.items()) {
-    const std::vector<std::string> known = {"purpose", "model", "train"};
-    require(std::find(known.begin(), known.end(), key) != known.end(),
-            "{}: unknown key '{}'{}", source, key, did_you_mean(key, known));
+    require_known(key, {"purpose", "model", "train"}, source);
   }
   require(root.contains("model"), "{}: 'model' is missing", source);
   require(root.contains("train"), "{}: 'train' is missing", source);

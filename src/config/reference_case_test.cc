@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file_system.h"
 
 namespace colossus::config {
 namespace {
@@ -50,6 +51,18 @@ TEST(ReferenceCase, ReadsEveryField) {
   EXPECT_EQ(c.optimizer.min_learning_rate, 0.01);
   EXPECT_EQ(c.optimizer.warmup_steps, 0);
   EXPECT_EQ(c.steps, 10);
+}
+
+TEST(ReferenceCase, ReadsEveryShippedCase) {
+  const std::string folder = COLOSSUS_SOURCE_DIR "/tests/conformance";
+  int count = 0;
+  for (const std::string& name : list_directory(folder)) {
+    if (!name.ends_with(".json")) continue;
+    EXPECT_NO_THROW(
+        read_reference_case(read_file(join_path(folder, name)), name));
+    ++count;
+  }
+  EXPECT_EQ(count, 5);
 }
 
 TEST(ReferenceCase, TakesADenseModelWithNoSelectedExperts) {

@@ -20,6 +20,8 @@ namespace {
 // are far above what a config needs.
 constexpr size_t kMaxTextBytes = 64 * 1024;
 constexpr int64_t kMaxDots = 4096;
+// No key is half as long: longer ones are shown cut, and compared with none.
+constexpr size_t kMaxKeyBytes = 80;
 
 std::vector<std::string> names_of(const std::vector<Field>& fields) {
   std::vector<std::string> names;
@@ -87,8 +89,9 @@ bool assign(const Field& field, const toml::node& node) {
             value = static_cast<double>(*node.value_exact<int64_t>());
           }
         }
-        if (value) *target = *std::move(value);
-        return value.has_value();
+        if (!value) return false;
+        *target = *value;
+        return true;
       },
       field.value);
 }
@@ -102,6 +105,10 @@ bool assign(const Field& field, const toml::node& node) {
 [[noreturn]] void throw_unknown_key(const std::string& where,
                                     const std::string& key,
                                     const std::vector<Field>& fields) {
+  if (key.size() > kMaxKeyBytes) {
+    throw user_error("{}: unknown key '{}...'", where,
+                     key.substr(0, kMaxKeyBytes));
+  }
   throw user_error("{}: unknown key '{}'{}", where, key,
                    did_you_mean(key, names_of(fields)));
 }

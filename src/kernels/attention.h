@@ -9,10 +9,23 @@
 //   s    *= position_scale_T[query]    where given (Grok-2 past 1024)
 //   o     = softmax(s over keys <= query) v
 //
-// Numerics: q.k is a chain over K in order; keys come in tiles of kKeyTile from
-// key 0 on; within a tile the weighted sum over keys is a chain in order; the
-// running maximum and sum are rescaled once a tile. dk and dv are chains over
-// (head of the group, query) in order, head-major.
+// Numerics (chain: fused multiply-adds in the stated order, from 0):
+// - q' = RoPE(q) * c with c = multiplier / cap (cap > 0) or multiplier *
+// log2(e);
+//   a cos - b sin is fma(-b, sin, a * cos). q'.k is a chain over K in order.
+// - y = (cap * log2(e) * position_scale) * tanh(q'.k), or position_scale *
+// q'.k:
+//   the score in units of log(2). p = 2^(y - m).
+// - Keys come in tiles of kKeyTile from key 0 on. m is 0 throughout where the
+//   exponent is bounded (uses_fixed_max); else the maximum of y over the keys
+//   so far, and the sums are multiplied by 2^(old m - m) once a tile.
+// - The sum of p is a chain of additions over keys in order, and so, of fmas,
+// is
+//   the weighted sum of values, which is then multiplied by 1 / sum.
+// - Backward: D = sum over K of do * o in 16 lanes and the fixed tree;
+//   p = 2^(y - lse log2(e)), ds = p (do.v - D) position_scale (1 - tanh^2).
+//   dq is a chain over keys in order, dk (from q') and dv are chains over (head
+//   of the group, query) in order, head-major; then scaled, then rotated back.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +51,14 @@ struct AttentionShape {
   int64_t kv_dim() const { return num_kv_heads * head_dim; }
   int64_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }
 };
+
+// With a soft cap up to 50 and no further scale, e^s lies within 10^+-22: no
+// running maximum is needed.
+inline constexpr float kMaxFixedSoftcap = 50.0f;
+inline bool uses_fixed_max(const AttentionShape& shape) {
+  return shape.softcap > 0 && shape.softcap <= kMaxFixedSoftcap &&
+         shape.position_scale_T == nullptr;
+}
 
 struct AttentionForward {
   AttentionShape shape;

@@ -56,6 +56,27 @@ HWY_INLINE void store16(const V16& v, float* x) {
 }
 
 // The first n <= 16 lanes; the others are `fill`. Touches no other memory.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+// Where a masked access stays away from what is masked out.
+HWY_INLINE hn::Mask<Tag> first_lanes(int64_t n, int part) {
+  const int64_t left = n - part * kRegLanes;
+  return hn::FirstN(Tag(), static_cast<size_t>(left < 0 ? 0 : left));
+}
+HWY_INLINE V16 load_n(const float* x, int64_t n, float fill = 0.0f) {
+  V16 r;
+  COLOSSUS_EACH_PART(p) {
+    const auto mask = first_lanes(n, p);
+    const Reg lanes = hn::MaskedLoad(mask, Tag(), x + p * kRegLanes);
+    r.part[p] = hn::IfThenElse(mask, lanes, hn::Set(Tag(), fill));
+  }
+  return r;
+}
+HWY_INLINE void store_n(const V16& v, float* x, int64_t n) {
+  COLOSSUS_EACH_PART(p) {
+    hn::BlendedStore(v.part[p], first_lanes(n, p), Tag(), x + p * kRegLanes);
+  }
+}
+#else
 HWY_INLINE V16 load_n(const float* x, int64_t n, float fill = 0.0f) {
   float buffer[kVec];
   for (int64_t i = 0; i < kVec; ++i) buffer[i] = fill;
@@ -67,6 +88,7 @@ HWY_INLINE void store_n(const V16& v, float* x, int64_t n) {
   store16(v, buffer);
   std::memcpy(x, buffer, static_cast<size_t>(n) * sizeof(float));
 }
+#endif
 
 #define COLOSSUS_BINARY(name, op)                         \
   HWY_INLINE V16 name(const V16& a, const V16& b) {       \
