@@ -60,12 +60,11 @@ struct PieceProduct {
   bool resume;  // the chains start from what c holds
 };
 
-// Tiles whose packed rows stay in L2 together.
-inline constexpr int64_t kBlockTiles = 84 / kTileRows;
 inline constexpr int64_t kPackedA =
     kBlockTiles * std::max(RowMajor::kTileFloats, StepMajor::kTileFloats);
 // Each of two spans may end in a panel that is not full.
-inline constexpr int64_t kPackedB = kBlockK * (kMaxPieceCols + 2 * kTileCols);
+inline constexpr int64_t kPackedB =
+    (kMaxPieceCols / kTileCols + 2) * panel_floats(kBlockK);
 inline constexpr int64_t kEdgeTile = kTileRows * kTileCols;
 
 // The parts of a thread's scratch.
@@ -83,20 +82,26 @@ struct Scratch {
 };
 static_assert(kPackedA % 16 == 0 && kPackedB % 16 == 0 && kEdgeTile % 16 == 0);
 
+HWY_INLINE int64_t num_panels(const Span& span) {
+  return (span.count + kTileCols - 1) / kTileCols;
+}
+
 template <Form kForm>
 HWY_INLINE void pack_b(const PieceProduct& p, int64_t k, int64_t depth,
-                       float* panel) {
+                       float* packed) {
   for (int s = 0; s < p.num_spans; ++s) {
     const Span& span = p.span[s];
-    for (int64_t j = 0; j < span.count; j += kTileCols) {
-      const int64_t count = std::min(kTileCols, span.count - j);
-      if constexpr (kForm == Form::kForward) {
-        pack_panel_transposed(p.b, span.col + j, count, k, depth, panel);
-      } else {
-        pack_panel(p.b, span.col + j, count, k, depth, panel);
+    if constexpr (kForm == Form::kForward) {
+      for (int64_t j = 0; j < num_panels(span); ++j) {
+        const int64_t col = j * kTileCols;
+        pack_panel_transposed(p.b, span.col + col,
+                              std::min(kTileCols, span.count - col), k, depth,
+                              packed + j * panel_floats(depth));
       }
-      panel += depth * kTileCols;
+    } else {
+      pack_panels(p.b, span.col, span.count, k, depth, packed);
     }
+    packed += num_panels(span) * panel_floats(depth);
   }
 }
 
@@ -108,19 +113,27 @@ struct Tiling {
   int64_t begin(int64_t tile) const { return rows * tile / num_tiles; }
 };
 
+// Tiles [begin, end), as rows of the operand.
+HWY_INLINE TileRows rows_of_tiles(const PieceProduct& p, const Tiling& tiling,
+                                  int64_t begin, int64_t end) {
+  TileRows rows;
+  rows.num_tiles = end - begin;
+  for (int64_t t = begin; t <= end; ++t) {
+    rows.begin[t - begin] = p.row_begin + tiling.begin(t);
+  }
+  return rows;
+}
+
 template <Form kForm>
-HWY_INLINE void pack_a(const PieceProduct& p, const Tiling& tiling,
-                       int64_t tile_begin, int64_t tile_end, int64_t k,
+HWY_INLINE void pack_a(const PieceProduct& p, const TileRows& rows, int64_t k,
                        int64_t depth, float* packed) {
-  for (int64_t t = tile_begin; t < tile_end; ++t) {
-    const int64_t row = p.row_begin + tiling.begin(t);
-    const int64_t rows = p.row_begin + tiling.begin(t + 1) - row;
-    if constexpr (kForm == Form::kBackwardWeight) {
-      pack_steps(p.a, row, rows, p.a_cols - row, k, depth, packed);
-    } else {
-      pack_rows(p.a, row, rows, k, depth, packed);
+  if constexpr (kForm == Form::kBackwardWeight) {
+    pack_steps(p.a, rows, p.a_cols, k, depth, packed);
+  } else {
+    for (int64_t t = 0; t < rows.num_tiles; ++t) {
+      pack_rows(p.a, rows.begin[t], rows.begin[t + 1] - rows.begin[t], k, depth,
+                packed + t * RowMajor::kTileFloats);
     }
-    packed += LayoutOf<kForm>::kTileFloats;
   }
 }
 
@@ -135,35 +148,33 @@ HWY_INLINE void multiply_edge_tile(TileFunction tile, int64_t rows,
       std::memcpy(edge + i * kTileCols, c + i * c_stride, bytes);
     }
   }
-  tile(depth, a, b, edge, kTileCols, resume);
+  tile(depth, a, b, edge, kTileCols, resume, edge);
   for (int64_t i = 0; i < rows; ++i) {
     std::memcpy(c + i * c_stride, edge + i * kTileCols, bytes);
   }
 }
 
-template <Form kForm>
-HWY_INLINE void multiply_span(const PieceProduct& p, const Span& span,
-                              const Tiling& tiling, int64_t tile_begin,
-                              int64_t tile_end, int64_t depth, bool resume,
-                              const float* panel, const Scratch& scratch) {
-  using Layout = LayoutOf<kForm>;
-  for (int64_t j = 0; j < span.count; j += kTileCols) {
-    const int64_t cols = std::min(kTileCols, span.count - j);
-    const float* a = scratch.a;
-    for (int64_t t = tile_begin; t < tile_end; ++t) {
-      const int64_t row = tiling.begin(t);
-      const int64_t rows = tiling.begin(t + 1) - row;
-      float* c = span.c + row * p.c_stride + j;
-      const TileFunction tile = kTileFunctions<Layout>[rows];
-      if (cols == kTileCols) {
-        tile(depth, a, panel, c, p.c_stride, resume);
-      } else {
-        multiply_edge_tile(tile, rows, cols, depth, a, panel, c, p.c_stride,
-                           resume, scratch.edge);
-      }
-      a += Layout::kTileFloats;
+// One panel of B and the packed tiles of A; c: the first tile's first element.
+template <typename Layout>
+HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
+                               int64_t depth, const float* panel, float* c,
+                               int64_t c_stride, bool resume,
+                               const Scratch& scratch) {
+  const float* a = scratch.a;
+  float* const first = c;
+  for (int64_t t = 0; t < rows.num_tiles; ++t) {
+    const int64_t height = rows.begin[t + 1] - rows.begin[t];
+    const TileFunction tile = kTileFunctions<Layout>[height];
+    float* const next =
+        t + 1 < rows.num_tiles ? c + height * c_stride : first + kTileCols;
+    if (cols == kTileCols) {
+      tile(depth, a, panel, c, c_stride, resume, next);
+    } else {
+      multiply_edge_tile(tile, height, cols, depth, a, panel, c, c_stride,
+                         resume, scratch.edge);
     }
-    panel += depth * kTileCols;
+    a += Layout::kTileFloats;
+    c = next;
   }
 }
 
@@ -192,14 +203,19 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p,
     const int64_t depth = next_block(p.depth_end - k);
     pack_b<kForm>(p, k, depth, scratch.b);
     for (int64_t t = 0; t < tiling.num_tiles; t += kBlockTiles) {
-      const int64_t t_end = std::min(t + kBlockTiles, tiling.num_tiles);
-      pack_a<kForm>(p, tiling, t, t_end, k, depth, scratch.a);
+      const TileRows rows = rows_of_tiles(
+          p, tiling, t, std::min(t + kBlockTiles, tiling.num_tiles));
+      pack_a<kForm>(p, rows, k, depth, scratch.a);
       const float* panel = scratch.b;
       for (int s = 0; s < p.num_spans; ++s) {
-        multiply_span<kForm>(p, p.span[s], tiling, t, t_end, depth, resume,
-                             panel, scratch);
-        panel +=
-            (p.span[s].count + kTileCols - 1) / kTileCols * kTileCols * depth;
+        const Span& span = p.span[s];
+        float* c = span.c + tiling.begin(t) * p.c_stride;
+        for (int64_t j = 0; j < span.count; j += kTileCols) {
+          multiply_panel<LayoutOf<kForm>>(
+              rows, std::min(kTileCols, span.count - j), depth, panel, c + j,
+              p.c_stride, resume, scratch);
+          panel += panel_floats(depth);
+        }
       }
     }
     k += depth;

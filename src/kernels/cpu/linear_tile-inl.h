@@ -46,6 +46,16 @@ static_assert(kTileCols % kVec == 0);
 // constant of the numerics: chains go on from block to block.
 inline constexpr int64_t kBlockK = 256;
 
+// Tiles whose packed rows stay in L2 together.
+inline constexpr int64_t kBlockTiles = 84 / kTileRows;
+
+// Panels, and tiles below, are a line longer than they need be: at a distance
+// of a power of two they would share their cache sets.
+inline constexpr int64_t kLine = 16;
+constexpr int64_t panel_floats(int64_t depth) {
+  return depth * kTileCols + kLine;
+}
+
 // A packed as rows, one after the other; the pad keeps them out of each other's
 // cache sets.
 struct RowMajor {
@@ -55,7 +65,7 @@ struct RowMajor {
 // A packed k-major: the tile's rows side by side.
 struct StepMajor {
   static constexpr int64_t kRow = 1, kStep = (kTileRows + 7) / 8 * 8;
-  static constexpr int64_t kTileFloats = kBlockK * kStep;
+  static constexpr int64_t kTileFloats = kBlockK * kStep + kLine;
 };
 
 #define COLOSSUS_UNROLLED(i, count) \
@@ -79,12 +89,13 @@ HWY_INLINE void tile_step(const float* HWY_RESTRICT a,
 }
 
 // c's rows are c_stride floats apart; `resume`: the chains go on from what c
-// holds, else they start from 0.
+// holds, else they start from 0. `next_c`: the tile that comes after, for the
+// prefetch.
 template <typename Layout, int kRows>
 HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
                                 const float* HWY_RESTRICT b,
                                 float* HWY_RESTRICT c, int64_t c_stride,
-                                bool resume) {
+                                bool resume, const float* next_c) {
   Reg sum[kRows][kTileRegs];
   if (resume) {
     COLOSSUS_UNROLLED(i, kRows) {
@@ -94,8 +105,12 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
     }
   } else {
     COLOSSUS_UNROLLED(i, kRows) {
-      hwy::Prefetch(c + i * c_stride);
       COLOSSUS_UNROLLED(j, kTileRegs) { sum[i][j] = hn::Zero(Tag()); }
+    }
+  }
+  COLOSSUS_UNROLLED(i, kRows) {
+    for (int64_t j = 0; j < kTileCols; j += kLine) {
+      hwy::Prefetch(next_c + i * c_stride + j);
     }
   }
   int64_t k = 0;
@@ -121,7 +136,8 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
 }
 
 using TileFunction = void (*)(int64_t depth, const float* a, const float* b,
-                              float* c, int64_t c_stride, bool resume);
+                              float* c, int64_t c_stride, bool resume,
+                              const float* next_c);
 
 template <typename Layout, size_t... kRows>
 constexpr std::array<TileFunction, kTileRows + 1> make_tile_functions(
