@@ -54,6 +54,7 @@ struct PieceProduct {
   int64_t a_cols;              // of the matrix a: what may be read
   int64_t row_begin, row_end;  // of the output
   int64_t depth_begin, depth_end;
+  int64_t depth_ahead;  // up to which a call that follows may go on
   Span span[2];
   int num_spans;
   int64_t c_stride;
@@ -141,14 +142,15 @@ HWY_INLINE void pack_a(const PieceProduct& p, const TileRows& rows, int64_t k,
 HWY_INLINE void multiply_edge_tile(TileFunction tile, int64_t rows,
                                    int64_t cols, int64_t depth, const float* a,
                                    const float* b, float* c, int64_t c_stride,
-                                   bool resume, float* edge) {
+                                   bool resume, float* edge,
+                                   Prefetcher* ahead) {
   const size_t bytes = static_cast<size_t>(cols) * sizeof(float);
   if (resume) {
     for (int64_t i = 0; i < rows; ++i) {
       std::memcpy(edge + i * kTileCols, c + i * c_stride, bytes);
     }
   }
-  tile(depth, a, b, edge, kTileCols, resume, edge);
+  tile(depth, a, b, edge, kTileCols, resume, edge, ahead);
   for (int64_t i = 0; i < rows; ++i) {
     std::memcpy(c + i * c_stride, edge + i * kTileCols, bytes);
   }
@@ -159,7 +161,7 @@ template <typename Layout>
 HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
                                int64_t depth, const float* panel, float* c,
                                int64_t c_stride, bool resume,
-                               const Scratch& scratch) {
+                               const Scratch& scratch, Prefetcher* ahead) {
   const float* a = scratch.a;
   float* const first = c;
   for (int64_t t = 0; t < rows.num_tiles; ++t) {
@@ -168,10 +170,10 @@ HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
     float* const next =
         t + 1 < rows.num_tiles ? c + height * c_stride : first + kTileCols;
     if (cols == kTileCols) {
-      tile(depth, a, panel, c, c_stride, resume, next);
+      tile(depth, a, panel, c, c_stride, resume, next, ahead);
     } else {
       multiply_edge_tile(tile, height, cols, depth, a, panel, c, c_stride,
-                         resume, scratch.edge);
+                         resume, scratch.edge, ahead);
     }
     a += Layout::kTileFloats;
     c = next;
@@ -193,6 +195,60 @@ HWY_INLINE int64_t next_block(int64_t depth) {
   return std::min(depth, (length + 3) / 4 * 4);
 }
 
+// A block of the summed index.
+struct Depth {
+  int64_t k, length;
+};
+
+template <Form kForm>
+HWY_INLINE Region region_of_a(const PieceProduct& p, const Tiling& tiling,
+                              int64_t tile, const Depth& depth) {
+  const int64_t row = p.row_begin + tiling.begin(tile);
+  const int64_t row_end =
+      p.row_begin +
+      tiling.begin(std::min(tile + kBlockTiles, tiling.num_tiles));
+  if constexpr (kForm == Form::kBackwardWeight) {
+    return {p.a, depth.k, depth.k + depth.length, row, row_end - row};
+  }
+  return {p.a, row, row_end, depth.k, depth.length};
+}
+
+// The part of the next block of B that falls to one group of tiles, of
+// `num_parts`. (Of two spans, the first.)
+template <Form kForm>
+HWY_INLINE Region region_of_b(const PieceProduct& p, const Depth& depth,
+                              int64_t part, int64_t num_parts) {
+  const Span& span = p.span[0];
+  if constexpr (kForm == Form::kForward) {
+    return {p.b, span.col + span.count * part / num_parts,
+            span.col + span.count * (part + 1) / num_parts, depth.k,
+            depth.length};
+  }
+  return {p.b, depth.k + depth.length * part / num_parts,
+          depth.k + depth.length * (part + 1) / num_parts, span.col,
+          span.count};
+}
+
+// What is packed after the tiles from `tile` on.
+template <Form kForm>
+HWY_INLINE Prefetcher what_comes_next(const PieceProduct& p,
+                                      const Tiling& tiling, int64_t tile,
+                                      const Depth& depth) {
+  constexpr Region kNothing = {};
+  const int64_t k = depth.k + depth.length;
+  const Depth next = {k, std::min(kBlockK, p.depth_ahead - k)};
+  const int64_t next_tile = tile + kBlockTiles;
+  const bool last = next_tile >= tiling.num_tiles;
+  Region a = kNothing, b = kNothing;
+  if (!last) a = region_of_a<kForm>(p, tiling, next_tile, depth);
+  if (next.length > 0) {
+    if (last) a = region_of_a<kForm>(p, tiling, 0, next);
+    b = region_of_b<kForm>(p, next, tile / kBlockTiles,
+                           (tiling.num_tiles + kBlockTiles - 1) / kBlockTiles);
+  }
+  return {a, b};
+}
+
 template <Form kForm>
 HWY_NOINLINE void multiply_piece(const PieceProduct& p,
                                  const Scratch& scratch) {
@@ -206,6 +262,7 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p,
       const TileRows rows = rows_of_tiles(
           p, tiling, t, std::min(t + kBlockTiles, tiling.num_tiles));
       pack_a<kForm>(p, rows, k, depth, scratch.a);
+      Prefetcher ahead = what_comes_next<kForm>(p, tiling, t, {k, depth});
       const float* panel = scratch.b;
       for (int s = 0; s < p.num_spans; ++s) {
         const Span& span = p.span[s];
@@ -213,7 +270,7 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p,
         for (int64_t j = 0; j < span.count; j += kTileCols) {
           multiply_panel<LayoutOf<kForm>>(
               rows, std::min(kTileCols, span.count - j), depth, panel, c + j,
-              p.c_stride, resume, scratch);
+              p.c_stride, resume, scratch, &ahead);
           panel += panel_floats(depth);
         }
       }

@@ -28,17 +28,6 @@ HWY_BEFORE_NAMESPACE();
 namespace colossus::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-// A matrix in memory: row i starts at data + stride * (row ? row[i] : i).
-struct Matrix {
-  const float* data;
-  int64_t stride;
-  const int32_t* row = nullptr;
-
-  HWY_INLINE const float* at(int64_t i) const {
-    return data + stride * (row != nullptr ? row[i] : i);
-  }
-};
-
 HWY_INLINE void copy_floats(const float* from, float* to, int64_t count) {
   int64_t i = 0;
   for (; i + kVec <= count; i += kVec) store16(load16(from + i), to + i);
