@@ -56,7 +56,7 @@ void gated_forward_piece(const GatedLinearForward& args, const Piece& piece,
   p.b = {args.w_2FI + piece.group * args.groups.weight_stride, args.in_dim};
   p.row_begin = piece.row_begin;
   p.row_end = piece.row_end;
-  p.depth_end = args.in_dim;
+  p.depth_end = p.depth_ahead = args.in_dim;
   p.num_spans = 2;
   p.span[0] = {piece.col_begin, cols, gate};
   p.span[1] = {ffn + piece.col_begin, cols, up};
@@ -110,7 +110,7 @@ void gated_backward_piece(const GatedLinearBackwardInput& args,
   p.b = {args.w_OF + piece.group * args.groups.weight_stride, ffn};
   p.row_begin = piece.row_begin;
   p.row_end = piece.row_end;
-  p.depth_end = args.out_dim;
+  p.depth_end = p.depth_ahead = args.out_dim;
   p.num_spans = 1;
   p.span[0] = {piece.col_begin, cols, h};
   p.c_stride = ffn;

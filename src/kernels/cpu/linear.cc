@@ -33,7 +33,7 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
     p.b.data += piece.group * group_stride;
     p.row_begin = piece.row_begin;
     p.row_end = piece.row_end;
-    p.depth_end = depth;
+    p.depth_end = p.depth_ahead = depth;
     p.num_spans = 1;
     p.span[0] = {piece.col_begin, piece.col_end - piece.col_begin,
                  c + piece.row_begin * c_stride + piece.col_begin};

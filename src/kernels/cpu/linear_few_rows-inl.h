@@ -27,9 +27,6 @@ namespace HWY_NAMESPACE {
 
 inline constexpr int64_t kFewRows = 4;
 
-// Floats between a load of a weight row and the prefetch of the same row.
-inline constexpr int64_t kPrefetchFloats = 128;
-
 // Sixteen columns of the output, `count` of which exist, for kRows rows of x.
 template <int kRows>
 HWY_INLINE void multiply_few_block(const float* const* x, const float* const* w,
@@ -40,10 +37,11 @@ HWY_INLINE void multiply_few_block(const float* const* x, const float* const* w,
   int64_t k = 0;
   for (; k + 4 <= depth; k += 4) {
     if (k % 16 == 0) {
-      // Past a row's end, that of the row 16 further: the next block's.
-      const int64_t ahead = k + kPrefetchFloats;
-      const int64_t at = ahead < depth ? ahead : 16 * w_stride + ahead - depth;
-      for (int64_t i = 0; i < kVec; ++i) hwy::Prefetch(w[i] + at);
+      // The next sixteen rows, in memory's order, into L2.
+      const float* next = w[0] + 16 * w_stride + 16 * k;
+      for (int64_t i = 0; i < 16 * kLine; i += kLine) {
+        __builtin_prefetch(next + i, 0, 2);
+      }
     }
     V16 step[4];
     transpose_16x4(w, k, step);

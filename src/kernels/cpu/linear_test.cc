@@ -275,8 +275,8 @@ TEST(Linear, GroupsAndShardsMayBeEmpty) {
 TEST(LinearBackwardWeight, SumsShardsAsTheTreeDoes) {
   if (!has_fma()) GTEST_SKIP() << "another numerics version";
   TestContext context;
-  for (const int64_t num_shards : {1, 2, 4, 8, 16, 64}) {
-    Product p = make(128, 45, 60);
+  for (const int64_t num_shards : {1, 2, 4, 8, 16, 64, 1024}) {
+    Product p = make(std::max<int64_t>(128, num_shards), 45, 300);
     p.num_shards = num_shards;
     p.fill();
     EXPECT_TRUE(
