@@ -51,10 +51,10 @@ RunError run_error(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace colossus
 
 // COLOSSUS_CHECK(rows > 0, "rows is {}", rows)
-#define COLOSSUS_CHECK(condition, ...)                              \
-  do {                                                              \
-    if (!(condition)) [[unlikely]] {                                \
-      ::colossus::check_failed(__FILE__, __LINE__, #condition,      \
-                               ::fmt::format(__VA_ARGS__));         \
-    }                                                               \
+#define COLOSSUS_CHECK(condition, ...)                         \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::colossus::check_failed(__FILE__, __LINE__, #condition, \
+                               ::fmt::format(__VA_ARGS__));    \
+    }                                                          \
   } while (false)

@@ -19,8 +19,8 @@ constexpr double kHalfPi3 = 0x1.3198a2e037073p-69;
 // Nearest integer, ties away from zero; exact for |x| < 2^52.
 double nearest_integer(double x) {
   const double magnitude = x < 0 ? -x : x;
-  const double whole = static_cast<double>(
-      static_cast<int64_t>(magnitude + 0.5));
+  const double whole =
+      static_cast<double>(static_cast<int64_t>(magnitude + 0.5));
   return x < 0 ? -whole : whole;
 }
 
@@ -116,20 +116,28 @@ double exact_pow(double x, double y) { return exact_exp(y * exact_log(x)); }
 double exact_sin(double x) {
   const Reduced r = reduce_angle(x);
   switch (r.quadrant) {
-    case 0: return sin_small(r.x);
-    case 1: return cos_small(r.x);
-    case 2: return -sin_small(r.x);
-    default: return -cos_small(r.x);
+    case 0:
+      return sin_small(r.x);
+    case 1:
+      return cos_small(r.x);
+    case 2:
+      return -sin_small(r.x);
+    default:
+      return -cos_small(r.x);
   }
 }
 
 double exact_cos(double x) {
   const Reduced r = reduce_angle(x);
   switch (r.quadrant) {
-    case 0: return cos_small(r.x);
-    case 1: return -sin_small(r.x);
-    case 2: return -cos_small(r.x);
-    default: return sin_small(r.x);
+    case 0:
+      return cos_small(r.x);
+    case 1:
+      return -sin_small(r.x);
+    case 2:
+      return -cos_small(r.x);
+    default:
+      return sin_small(r.x);
   }
 }
 

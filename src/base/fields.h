@@ -21,8 +21,7 @@
 
 namespace colossus {
 
-using FieldPointer =
-    std::variant<bool*, int64_t*, double*, std::string*>;
+using FieldPointer = std::variant<bool*, int64_t*, double*, std::string*>;
 
 // One field as listed: `name` is the full key ("run.steps").
 struct Field {
@@ -43,8 +42,7 @@ class FieldCollector {
   void field(std::string_view name, double& value, std::string_view help) {
     add(name, &value, help);
   }
-  void field(std::string_view name, std::string& value,
-             std::string_view help) {
+  void field(std::string_view name, std::string& value, std::string_view help) {
     add(name, &value, help);
   }
 

@@ -79,6 +79,11 @@ std::string read_file(const std::string& path);  // whole; UserError if missing
 std::vector<std::string> list_directory(const std::string& path);  // sorted
 uint64_t free_bytes(const std::string& path);  // on that path's disk
 
+// Throws what a failed system call means to a person: `doing` is a verb phrase
+// ("write", "open"), `error_number` an errno.
+[[noreturn]] void throw_file_error(const std::string& doing,
+                                   const std::string& path, int error_number);
+
 // Writes `text` to `path` so that a reader sees all of it or the file before:
 // temporary file beside it, fsync, rename, fsync of the folder.
 void write_file_atomically(FileSystem& fs, const std::string& path,

@@ -6,7 +6,9 @@
 
 namespace colossus {
 
-std::string Hash128::hex() const { return fmt::format("{:016x}{:016x}", high, low); }
+std::string Hash128::hex() const {
+  return fmt::format("{:016x}{:016x}", high, low);
+}
 
 Hash128 parse_hash128(const std::string& text) {
   const bool well_formed =

@@ -32,9 +32,9 @@ void flush_denormals_in_this_thread() {
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> job{0};       // counts the jobs handed out
-  std::atomic<int64_t> next{0};       // the next piece to take
-  std::atomic<int> num_running{0};    // helpers that have not finished the job
+  std::atomic<uint64_t> job{0};     // counts the jobs handed out
+  std::atomic<int64_t> next{0};     // the next piece to take
+  std::atomic<int> num_running{0};  // helpers that have not finished the job
   std::atomic<bool> stop{false};
   int64_t num_pieces = 0;
   const std::function<void(int64_t, int)>* body = nullptr;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/model_config.h"
 
@@ -139,10 +140,28 @@ struct Config {
   }
 };
 
-// Throws UserError; all rules of a config stand in config.cc.
+// All rules of a config stand in config.cc. Throws UserError with the formula
+// and its numbers.
 void validate(const Config& config);
 
-// Whether a change of this key changes the bits of a run that goes on under it.
-bool changes_bits(const std::string& key);
+// Those of the optimizer alone; keys are named `prefix` + field.
+void validate(const OptimizerConfig& optimizer, const std::string& prefix);
+
+// A key whose value differs between two configs of one run.
+struct ChangedKey {
+  std::string key, before, after;  // values as TOML writes them
+  bool changes_bits;
+};
+
+// Whether a run under `after` would have reached `step` (steps done) with other
+// bits than the run under `before` did, because of this key. The length of a
+// run matters to its bits only once the schedule looks at it: never for
+// "constant", in the decay for "wsd", after the warm-up for "cosine". What the
+// data folder holds and which numerics the processor has is not seen here.
+bool changes_bits(const std::string& key, const Config& before,
+                  const Config& after, int64_t step);
+
+// Every key that differs, in the order of the fields.
+std::vector<ChangedKey> changed_keys(Config before, Config after, int64_t step);
 
 }  // namespace colossus::config

@@ -54,18 +54,18 @@ struct PieceProduct {
   int64_t a_cols;              // of the matrix a: what may be read
   int64_t row_begin, row_end;  // of the output
   int64_t depth_begin, depth_end;
+  int64_t depth_ahead;  // up to which a call that follows may go on
   Span span[2];
   int num_spans;
   int64_t c_stride;
   bool resume;  // the chains start from what c holds
 };
 
-// Tiles whose packed rows stay in L2 together.
-inline constexpr int64_t kBlockTiles = 84 / kTileRows;
 inline constexpr int64_t kPackedA =
     kBlockTiles * std::max(RowMajor::kTileFloats, StepMajor::kTileFloats);
 // Each of two spans may end in a panel that is not full.
-inline constexpr int64_t kPackedB = kBlockK * (kMaxPieceCols + 2 * kTileCols);
+inline constexpr int64_t kPackedB =
+    (kMaxPieceCols / kTileCols + 2) * panel_floats(kBlockK);
 inline constexpr int64_t kEdgeTile = kTileRows * kTileCols;
 
 // The parts of a thread's scratch.
@@ -83,20 +83,26 @@ struct Scratch {
 };
 static_assert(kPackedA % 16 == 0 && kPackedB % 16 == 0 && kEdgeTile % 16 == 0);
 
+HWY_INLINE int64_t num_panels(const Span& span) {
+  return (span.count + kTileCols - 1) / kTileCols;
+}
+
 template <Form kForm>
 HWY_INLINE void pack_b(const PieceProduct& p, int64_t k, int64_t depth,
-                       float* panel) {
+                       float* packed) {
   for (int s = 0; s < p.num_spans; ++s) {
     const Span& span = p.span[s];
-    for (int64_t j = 0; j < span.count; j += kTileCols) {
-      const int64_t count = std::min(kTileCols, span.count - j);
-      if constexpr (kForm == Form::kForward) {
-        pack_panel_transposed(p.b, span.col + j, count, k, depth, panel);
-      } else {
-        pack_panel(p.b, span.col + j, count, k, depth, panel);
+    if constexpr (kForm == Form::kForward) {
+      for (int64_t j = 0; j < num_panels(span); ++j) {
+        const int64_t col = j * kTileCols;
+        pack_panel_transposed(p.b, span.col + col,
+                              std::min(kTileCols, span.count - col), k, depth,
+                              packed + j * panel_floats(depth));
       }
-      panel += depth * kTileCols;
+    } else {
+      pack_panels(p.b, span.col, span.count, k, depth, packed);
     }
+    packed += num_panels(span) * panel_floats(depth);
   }
 }
 
@@ -108,19 +114,27 @@ struct Tiling {
   int64_t begin(int64_t tile) const { return rows * tile / num_tiles; }
 };
 
+// Tiles [begin, end), as rows of the operand.
+HWY_INLINE TileRows rows_of_tiles(const PieceProduct& p, const Tiling& tiling,
+                                  int64_t begin, int64_t end) {
+  TileRows rows;
+  rows.num_tiles = end - begin;
+  for (int64_t t = begin; t <= end; ++t) {
+    rows.begin[t - begin] = p.row_begin + tiling.begin(t);
+  }
+  return rows;
+}
+
 template <Form kForm>
-HWY_INLINE void pack_a(const PieceProduct& p, const Tiling& tiling,
-                       int64_t tile_begin, int64_t tile_end, int64_t k,
+HWY_INLINE void pack_a(const PieceProduct& p, const TileRows& rows, int64_t k,
                        int64_t depth, float* packed) {
-  for (int64_t t = tile_begin; t < tile_end; ++t) {
-    const int64_t row = p.row_begin + tiling.begin(t);
-    const int64_t rows = p.row_begin + tiling.begin(t + 1) - row;
-    if constexpr (kForm == Form::kBackwardWeight) {
-      pack_steps(p.a, row, rows, p.a_cols - row, k, depth, packed);
-    } else {
-      pack_rows(p.a, row, rows, k, depth, packed);
+  if constexpr (kForm == Form::kBackwardWeight) {
+    pack_steps(p.a, rows, p.a_cols, k, depth, packed);
+  } else {
+    for (int64_t t = 0; t < rows.num_tiles; ++t) {
+      pack_rows(p.a, rows.begin[t], rows.begin[t + 1] - rows.begin[t], k, depth,
+                packed + t * RowMajor::kTileFloats);
     }
-    packed += LayoutOf<kForm>::kTileFloats;
   }
 }
 
@@ -128,42 +142,41 @@ HWY_INLINE void pack_a(const PieceProduct& p, const Tiling& tiling,
 HWY_INLINE void multiply_edge_tile(TileFunction tile, int64_t rows,
                                    int64_t cols, int64_t depth, const float* a,
                                    const float* b, float* c, int64_t c_stride,
-                                   bool resume, float* edge) {
+                                   bool resume, float* edge,
+                                   Prefetcher* ahead) {
   const size_t bytes = static_cast<size_t>(cols) * sizeof(float);
   if (resume) {
     for (int64_t i = 0; i < rows; ++i) {
       std::memcpy(edge + i * kTileCols, c + i * c_stride, bytes);
     }
   }
-  tile(depth, a, b, edge, kTileCols, resume);
+  tile(depth, a, b, edge, kTileCols, resume, edge, ahead);
   for (int64_t i = 0; i < rows; ++i) {
     std::memcpy(c + i * c_stride, edge + i * kTileCols, bytes);
   }
 }
 
-template <Form kForm>
-HWY_INLINE void multiply_span(const PieceProduct& p, const Span& span,
-                              const Tiling& tiling, int64_t tile_begin,
-                              int64_t tile_end, int64_t depth, bool resume,
-                              const float* panel, const Scratch& scratch) {
-  using Layout = LayoutOf<kForm>;
-  for (int64_t j = 0; j < span.count; j += kTileCols) {
-    const int64_t cols = std::min(kTileCols, span.count - j);
-    const float* a = scratch.a;
-    for (int64_t t = tile_begin; t < tile_end; ++t) {
-      const int64_t row = tiling.begin(t);
-      const int64_t rows = tiling.begin(t + 1) - row;
-      float* c = span.c + row * p.c_stride + j;
-      const TileFunction tile = kTileFunctions<Layout>[rows];
-      if (cols == kTileCols) {
-        tile(depth, a, panel, c, p.c_stride, resume);
-      } else {
-        multiply_edge_tile(tile, rows, cols, depth, a, panel, c, p.c_stride,
-                           resume, scratch.edge);
-      }
-      a += Layout::kTileFloats;
+// One panel of B and the packed tiles of A; c: the first tile's first element.
+template <typename Layout>
+HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
+                               int64_t depth, const float* panel, float* c,
+                               int64_t c_stride, bool resume,
+                               const Scratch& scratch, Prefetcher* ahead) {
+  const float* a = scratch.a;
+  float* const first = c;
+  for (int64_t t = 0; t < rows.num_tiles; ++t) {
+    const int64_t height = rows.begin[t + 1] - rows.begin[t];
+    const TileFunction tile = kTileFunctions<Layout>[height];
+    float* const next =
+        t + 1 < rows.num_tiles ? c + height * c_stride : first + kTileCols;
+    if (cols == kTileCols) {
+      tile(depth, a, panel, c, c_stride, resume, next, ahead);
+    } else {
+      multiply_edge_tile(tile, height, cols, depth, a, panel, c, c_stride,
+                         resume, scratch.edge, ahead);
     }
-    panel += depth * kTileCols;
+    a += Layout::kTileFloats;
+    c = next;
   }
 }
 
@@ -182,6 +195,60 @@ HWY_INLINE int64_t next_block(int64_t depth) {
   return std::min(depth, (length + 3) / 4 * 4);
 }
 
+// A block of the summed index.
+struct Depth {
+  int64_t k, length;
+};
+
+template <Form kForm>
+HWY_INLINE Region region_of_a(const PieceProduct& p, const Tiling& tiling,
+                              int64_t tile, const Depth& depth) {
+  const int64_t row = p.row_begin + tiling.begin(tile);
+  const int64_t row_end =
+      p.row_begin +
+      tiling.begin(std::min(tile + kBlockTiles, tiling.num_tiles));
+  if constexpr (kForm == Form::kBackwardWeight) {
+    return {p.a, depth.k, depth.k + depth.length, row, row_end - row};
+  }
+  return {p.a, row, row_end, depth.k, depth.length};
+}
+
+// The part of the next block of B that falls to one group of tiles, of
+// `num_parts`. (Of two spans, the first.)
+template <Form kForm>
+HWY_INLINE Region region_of_b(const PieceProduct& p, const Depth& depth,
+                              int64_t part, int64_t num_parts) {
+  const Span& span = p.span[0];
+  if constexpr (kForm == Form::kForward) {
+    return {p.b, span.col + span.count * part / num_parts,
+            span.col + span.count * (part + 1) / num_parts, depth.k,
+            depth.length};
+  }
+  return {p.b, depth.k + depth.length * part / num_parts,
+          depth.k + depth.length * (part + 1) / num_parts, span.col,
+          span.count};
+}
+
+// What is packed after the tiles from `tile` on.
+template <Form kForm>
+HWY_INLINE Prefetcher what_comes_next(const PieceProduct& p,
+                                      const Tiling& tiling, int64_t tile,
+                                      const Depth& depth) {
+  constexpr Region kNothing = {};
+  const int64_t k = depth.k + depth.length;
+  const Depth next = {k, std::min(kBlockK, p.depth_ahead - k)};
+  const int64_t next_tile = tile + kBlockTiles;
+  const bool last = next_tile >= tiling.num_tiles;
+  Region a = kNothing, b = kNothing;
+  if (!last) a = region_of_a<kForm>(p, tiling, next_tile, depth);
+  if (next.length > 0) {
+    if (last) a = region_of_a<kForm>(p, tiling, 0, next);
+    b = region_of_b<kForm>(p, next, tile / kBlockTiles,
+                           (tiling.num_tiles + kBlockTiles - 1) / kBlockTiles);
+  }
+  return {a, b};
+}
+
 template <Form kForm>
 HWY_NOINLINE void multiply_piece(const PieceProduct& p,
                                  const Scratch& scratch) {
@@ -192,14 +259,20 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p,
     const int64_t depth = next_block(p.depth_end - k);
     pack_b<kForm>(p, k, depth, scratch.b);
     for (int64_t t = 0; t < tiling.num_tiles; t += kBlockTiles) {
-      const int64_t t_end = std::min(t + kBlockTiles, tiling.num_tiles);
-      pack_a<kForm>(p, tiling, t, t_end, k, depth, scratch.a);
+      const TileRows rows = rows_of_tiles(
+          p, tiling, t, std::min(t + kBlockTiles, tiling.num_tiles));
+      pack_a<kForm>(p, rows, k, depth, scratch.a);
+      Prefetcher ahead = what_comes_next<kForm>(p, tiling, t, {k, depth});
       const float* panel = scratch.b;
       for (int s = 0; s < p.num_spans; ++s) {
-        multiply_span<kForm>(p, p.span[s], tiling, t, t_end, depth, resume,
-                             panel, scratch);
-        panel +=
-            (p.span[s].count + kTileCols - 1) / kTileCols * kTileCols * depth;
+        const Span& span = p.span[s];
+        float* c = span.c + tiling.begin(t) * p.c_stride;
+        for (int64_t j = 0; j < span.count; j += kTileCols) {
+          multiply_panel<LayoutOf<kForm>>(
+              rows, std::min(kTileCols, span.count - j), depth, panel, c + j,
+              p.c_stride, resume, scratch, &ahead);
+          panel += panel_floats(depth);
+        }
       }
     }
     k += depth;

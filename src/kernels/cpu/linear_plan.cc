@@ -23,6 +23,48 @@ int64_t part_length(int64_t count, int64_t most, int64_t unit) {
   return divide_up(divide_up(count, num_parts), unit) * unit;
 }
 
+// Reading an operand costs as much as so many rows of multiply-adds.
+constexpr int64_t kReading = 16;
+
+int64_t work_of(int64_t rows, int64_t cols, int64_t depth) {
+  return (rows + kReading) * cols * std::max<int64_t>(depth, 1);
+}
+
+struct Shape {
+  int64_t rows, cols;
+};
+
+// Of the shapes with about the wanted work, the one that packs least: each row
+// of a piece is packed once for all its columns, each column once for all rows.
+Shape best_shape(const Extent& e, int64_t cols, int64_t max_rows,
+                 int64_t max_cols, int64_t wanted) {
+  const int64_t rows = e.row_end - e.row_begin;
+  const int64_t depth = std::max<int64_t>(e.depth, 1);
+  Shape best = {};
+  double least = 0;
+  for (int64_t most = max_cols; most >= kMinCols || best.cols == 0;
+       most -= kColUnit) {
+    const int64_t col_part = part_length(cols, most, kColUnit);
+    const int64_t wanted_rows =
+        std::clamp(wanted / (col_part * depth) - kReading,
+                   std::min(kMinRows, max_rows), max_rows);
+    const int64_t row_part = part_length(rows, wanted_rows, 1);
+    double packing = 1.0 / static_cast<double>(row_part) +
+                     1.0 / static_cast<double>(std::min(col_part, cols));
+    // More work than wanted leaves threads idle.
+    const int64_t work = work_of(row_part, col_part, depth);
+    if (work > wanted) {
+      packing += 0.03 * static_cast<double>(work - wanted) /
+                 static_cast<double>(wanted);
+    }
+    if (best.cols == 0 || packing < least) {
+      best = {row_part, col_part};
+      least = packing;
+    }
+  }
+  return best;
+}
+
 void cut_extent(const Extent& extent, int64_t cols, int64_t row_part,
                 int64_t col_part, std::vector<Piece>* pieces) {
   for (int64_t col = 0; col < cols; col += col_part) {
@@ -42,25 +84,15 @@ std::vector<Piece> cut_into_pieces(const std::vector<Extent>& extents,
                                    int64_t max_cols, int num_threads) {
   int64_t total = 0;
   for (const Extent& e : extents) {
-    total += (e.row_end - e.row_begin) * cols * std::max<int64_t>(e.depth, 1);
+    total += work_of(e.row_end - e.row_begin, cols, e.depth);
   }
   const int64_t wanted =
       std::max(kMinWork, total / (kPiecesPerThread * num_threads));
   std::vector<Piece> pieces;
   for (const Extent& e : extents) {
-    const int64_t rows = e.row_end - e.row_begin;
-    const int64_t depth = std::max<int64_t>(e.depth, 1);
-    if (rows <= 0) continue;
-    int64_t col_part = part_length(cols, max_cols, kColUnit);
-    const int64_t wanted_rows = std::clamp(
-        wanted / (col_part * depth), std::min(kMinRows, max_rows), max_rows);
-    const int64_t row_part = part_length(rows, wanted_rows, 1);
-    if (row_part * col_part * depth > wanted) {
-      const int64_t wanted_cols =
-          std::clamp(wanted / (row_part * depth), kMinCols, max_cols);
-      col_part = part_length(cols, wanted_cols, kColUnit);
-    }
-    cut_extent(e, cols, row_part, col_part, &pieces);
+    if (e.row_end <= e.row_begin) continue;
+    const Shape shape = best_shape(e, cols, max_rows, max_cols, wanted);
+    cut_extent(e, cols, shape.rows, shape.cols, &pieces);
   }
   return pieces;
 }

@@ -16,12 +16,14 @@ struct Piece {
 };
 
 // The most columns of a piece, so that its packed block stays in L2.
-inline constexpr int64_t kMaxPieceCols = 256;
+inline constexpr int64_t kMaxPieceCols = 384;
 
 // The most rows of a piece: of an output that is written once, and of a
-// weight's gradient, whose partial sums stay in L2.
+// weight's gradient, whose partial sums lie in scratch.
 inline constexpr int64_t kMaxPieceRows = 504;
-inline constexpr int64_t kMaxWeightPieceRows = 168;
+inline constexpr int64_t kMaxWeightPieceRows = 252;
+// Of a thread's scratch, what the partial sums of a piece may take.
+inline constexpr int64_t kPartialSumFloats = (5 << 19) / 4;
 
 // What one group asks for.
 struct Extent {

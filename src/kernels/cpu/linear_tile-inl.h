@@ -44,7 +44,17 @@ static_assert(kTileCols % kVec == 0);
 
 // The longest stretch of the summed index that a packed block holds. Not a
 // constant of the numerics: chains go on from block to block.
-inline constexpr int64_t kBlockK = 256;
+inline constexpr int64_t kBlockK = 384;
+
+// Tiles whose packed rows stay in L2 together.
+inline constexpr int64_t kBlockTiles = 84 / kTileRows;
+
+// Panels, and tiles below, are a line longer than they need be: at a distance
+// of a power of two they would share their cache sets.
+inline constexpr int64_t kLine = 16;
+constexpr int64_t panel_floats(int64_t depth) {
+  return depth * kTileCols + kLine;
+}
 
 // A packed as rows, one after the other; the pad keeps them out of each other's
 // cache sets.
@@ -54,8 +64,63 @@ struct RowMajor {
 };
 // A packed k-major: the tile's rows side by side.
 struct StepMajor {
-  static constexpr int64_t kRow = 1, kStep = (kTileRows + 7) / 8 * 8;
-  static constexpr int64_t kTileFloats = kBlockK * kStep;
+  static constexpr int64_t kRow = 1;
+  static constexpr int64_t kStep = kTileRows == 1 ? 1 : (kTileRows + 7) / 8 * 8;
+  static constexpr int64_t kTileFloats = kBlockK * kStep + kLine;
+};
+
+// A matrix in memory: row i starts at data + stride * (row ? row[i] : i).
+struct Matrix {
+  const float* data;
+  int64_t stride;
+  const int32_t* row = nullptr;
+
+  HWY_INLINE const float* at(int64_t i) const {
+    return data + stride * (row != nullptr ? row[i] : i);
+  }
+};
+
+// Rows [row, row_end) of a matrix, `floats` of each from column `col`.
+struct Region {
+  Matrix from;
+  int64_t row, row_end, col, floats;
+};
+
+// Brings what is packed next, two regions, into L2 while tiles are computed.
+// The inner loop asks for a line every four steps: reading it later would
+// stall.
+class Prefetcher {
+ public:
+  Prefetcher(const Region& first, const Region& second)
+      : region_(first), second_(second) {
+    start();
+  }
+
+  HWY_INLINE void fetch_line() {
+    if (lines_left_ == 0) return;
+    __builtin_prefetch(line_, 0, 2);
+    line_ += kLine;
+    if (--lines_left_ == 0) {
+      ++region_.row;
+      start();
+    }
+  }
+
+ private:
+  HWY_INLINE void start() {
+    if (region_.row >= region_.row_end) {
+      region_ = second_;
+      second_.row_end = 0;
+      if (region_.row >= region_.row_end) return;
+    }
+    line_ = region_.from.at(region_.row) + region_.col;
+    lines_left_ =
+        (region_.floats + kLine - 1) / kLine + 1;  // rows may straddle
+  }
+
+  Region region_, second_;
+  const float* line_ = nullptr;
+  int64_t lines_left_ = 0;
 };
 
 #define COLOSSUS_UNROLLED(i, count) \
@@ -79,12 +144,14 @@ HWY_INLINE void tile_step(const float* HWY_RESTRICT a,
 }
 
 // c's rows are c_stride floats apart; `resume`: the chains go on from what c
-// holds, else they start from 0.
+// holds, else they start from 0. `next_c`: the tile that comes after, for the
+// prefetch; `ahead`: what is packed after.
 template <typename Layout, int kRows>
 HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
                                 const float* HWY_RESTRICT b,
                                 float* HWY_RESTRICT c, int64_t c_stride,
-                                bool resume) {
+                                bool resume, const float* next_c,
+                                Prefetcher* ahead) {
   Reg sum[kRows][kTileRegs];
   if (resume) {
     COLOSSUS_UNROLLED(i, kRows) {
@@ -94,8 +161,12 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
     }
   } else {
     COLOSSUS_UNROLLED(i, kRows) {
-      hwy::Prefetch(c + i * c_stride);
       COLOSSUS_UNROLLED(j, kTileRegs) { sum[i][j] = hn::Zero(Tag()); }
+    }
+  }
+  COLOSSUS_UNROLLED(i, kRows) {
+    for (int64_t j = 0; j < kTileCols; j += kLine) {
+      hwy::Prefetch(next_c + i * c_stride + j);
     }
   }
   int64_t k = 0;
@@ -107,6 +178,7 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
     }
     a += 4 * Layout::kStep;
     b += 4 * kTileCols;
+    ahead->fetch_line();
   }
   for (; k < depth; ++k) {
     tile_step<Layout, kRows>(a, b, sum);
@@ -121,7 +193,8 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
 }
 
 using TileFunction = void (*)(int64_t depth, const float* a, const float* b,
-                              float* c, int64_t c_stride, bool resume);
+                              float* c, int64_t c_stride, bool resume,
+                              const float* next_c, Prefetcher* ahead);
 
 template <typename Layout, size_t... kRows>
 constexpr std::array<TileFunction, kTileRows + 1> make_tile_functions(

@@ -78,6 +78,9 @@ struct WeightPiece {
     p.row_end = piece.row_end;
     p.depth_begin = range.begin;
     p.depth_end = range.end;
+    p.depth_ahead = rows_of_group(args.groups, piece.group,
+                                  args.shards.num_shards, args.rows)
+                        .end;
     p.num_spans = 1;
     p.span[0] = {piece.col_begin, cols, to.data};
     p.c_stride = to.stride;
@@ -119,6 +122,9 @@ struct WeightPiece {
   }
 };
 
+static_assert(kPartialSumFloats + kPackedA + kPackedB + kEdgeTile <=
+              kScratchBytes / int64_t{sizeof(float)});
+
 void backward_weight(const Context& context, const LinearBackwardWeight& args,
                      const std::vector<Piece>& pieces) {
   const auto body = [&](int64_t index, int thread) {
@@ -157,8 +163,11 @@ void linear_backward_weight(const Context& context,
     extent.row_begin = 0;
     extent.row_end = args.out_dim;
   }
+  const int64_t num_sums = std::bit_width(static_cast<uint64_t>(num_shards));
+  const int64_t max_rows = std::min(
+      kMaxWeightPieceRows, kPartialSumFloats / (num_sums * kMaxPieceCols));
   const std::vector<Piece> pieces =
-      cut_into_pieces(extents, args.in_dim, kMaxWeightPieceRows, kMaxPieceCols,
+      cut_into_pieces(extents, args.in_dim, max_rows, kMaxPieceCols,
                       context.pool.num_threads());
   HWY_DYNAMIC_DISPATCH(backward_weight)(context, args, pieces);
 }

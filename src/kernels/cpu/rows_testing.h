@@ -71,7 +71,8 @@ inline const float* at(const Floats& values, int64_t offset) {
 
 inline bool same_bits(const Floats& a, const Floats& b) {
   return a.size() == b.size() &&
-         std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+         (a.empty() ||
+          std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 // |got - want| <= tolerance * max(1, largest |want|), element by element.

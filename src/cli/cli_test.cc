@@ -1,0 +1,154 @@
+#include "cli/cli.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace colossus::cli {
+namespace {
+
+using testing::HasSubstr;
+
+struct Result {
+  int exit_code;
+  std::string out, err;
+};
+
+Result run_with(std::vector<const char*> words) {
+  words.insert(words.begin(), "colossus");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int exit_code = run(static_cast<int>(words.size()), words.data());
+  return {exit_code, testing::internal::GetCapturedStdout(),
+          testing::internal::GetCapturedStderr()};
+}
+
+// A folder of its own that is gone with the object.
+class Folder {
+ public:
+  Folder() {
+    std::string name =
+        (std::filesystem::temp_directory_path() / "colossus-cli-XXXXXX")
+            .string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::string write(const std::string& name, const std::string& text) const {
+    const std::string path = path_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+const std::string kConfigs = COLOSSUS_SOURCE_DIR "/configs/";
+
+TEST(CommandLine, HelpAndVersionAreDone) {
+  EXPECT_EQ(run_with({"--help"}).exit_code, kExitDone);
+  EXPECT_THAT(run_with({"--version"}).out, HasSubstr("colossus "));
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
+  const std::vector<std::vector<const char*>> commands = {
+      {"train"},          {"data"},          {"eval"},   {"generate"},
+      {"config"},         {"checkpoint"},    {"verify"}, {"bench"},
+      {"config", "show"}, {"config", "init"}};
+  for (std::vector<const char*> words : commands) {
+    std::string example = "Example:\n  colossus";
+    for (const char* word : words) example += std::string(" ") + word;
+    words.push_back("--help");
+    const Result result = run_with(words);
+    EXPECT_EQ(result.exit_code, kExitDone);
+    EXPECT_THAT(result.out, HasSubstr(example));
+    EXPECT_EQ(result.err, "");
+  }
+}
+
+TEST(CommandLine, NamesTheNearestCommand) {
+  const Result result = run_with({"trian"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_EQ(result.err,
+            "colossus: unknown command 'trian'; did you mean 'train'?\n");
+  EXPECT_EQ(run_with({"config", "sohw"}).err,
+            "colossus config: unknown command 'sohw'; did you mean 'show'?\n");
+}
+
+TEST(CommandLine, NamesTheNearestFlag) {
+  const Result result = run_with({"config", "show", "x", "--sett", "a=b"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_EQ(result.err,
+            "colossus config show: unknown flag '--sett'; did you mean "
+            "'--set'?\n");
+  EXPECT_THAT(run_with({"--verison"}).err, HasSubstr("'--version'"));
+}
+
+TEST(CommandLine, AValueThatLooksLikeAFlagIsNotOne) {
+  EXPECT_THAT(run_with({"config", "show", "--set", "--x", "--sett"}).err,
+              HasSubstr("unknown flag '--sett'"));
+}
+
+TEST(CommandLine, AsksForACommandWhereOneIsMissing) {
+  const Result result = run_with({"config"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_EQ(result.err, "colossus config: name a command: show, init\n");
+  EXPECT_EQ(run_with({}).exit_code, kExitWrongUse);
+}
+
+TEST(CommandLine, NamesTheNearestConfigKeyWithItsLine) {
+  const Folder folder;
+  const std::string path = folder.write("x.toml", "\n[run]\nstesp = 3\n");
+  const Result result = run_with({"config", "show", path.c_str()});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_EQ(result.err, "colossus config show: " + path +
+                            ":3: unknown key 'run.stesp'; did you mean "
+                            "'run.steps'?\n");
+}
+
+TEST(ConfigShow, PrintsEveryFieldItsOriginAndTheCounts) {
+  const Result result =
+      run_with({"config", "show", (kConfigs + "grok-1.toml").c_str(), "--set",
+                "run.steps=2500"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_THAT(result.out, HasSubstr("315,684,820,992"));
+  EXPECT_THAT(result.out, HasSubstr("grok-1.toml:7"));
+  EXPECT_THAT(result.out,
+              testing::ContainsRegex("run.steps +2500 +--set +optimizer"));
+  EXPECT_THAT(result.out, HasSubstr("kernels.target"));
+}
+
+TEST(ConfigInit, WritesAConfigThatConfigShowTakes) {
+  const Folder folder;
+  folder.write("dataset.json", "{\"vocab_size\": 777}");
+  for (const char* size : {"tiny", "small", "medium", "large"}) {
+    const Result made = run_with(
+        {"config", "init", "--data", folder.path().c_str(), "--size", size});
+    ASSERT_EQ(made.exit_code, kExitDone) << made.err;
+    EXPECT_THAT(made.out, HasSubstr("vocab_size = 777"));
+    const std::string path = folder.write("made.toml", made.out);
+    const Result shown = run_with({"config", "show", path.c_str()});
+    EXPECT_EQ(shown.exit_code, kExitDone) << shown.err;
+  }
+}
+
+TEST(ConfigInit, NeedsAPreparedFolderAndAKnownSize) {
+  const Folder folder;
+  const Result missing =
+      run_with({"config", "init", "--data", folder.path().c_str()});
+  EXPECT_EQ(missing.exit_code, kExitWrongUse);
+  EXPECT_THAT(missing.err, HasSubstr("colossus data prepare"));
+  EXPECT_THAT(run_with({"config", "init", "--data", "x", "--size", "smal"}).err,
+              HasSubstr("did you mean 'small'?"));
+}
+
+}  // namespace
+}  // namespace colossus::cli

@@ -1,0 +1,44 @@
+// How a subcommand joins the command line. Each add_NAME adds one command to
+// `app`; its callback does the work, and throws UserError, CorruptFile or
+// RunError, or Stopped when a signal ended it (after it saved its work).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace colossus::cli {
+
+// Thrown by a command that the user stopped; exit code 130. The command has
+// said what it saved.
+struct Stopped {};
+
+// A command: its name, what it does in one line, and an example of its use
+// (shown by --help, every line with "colossus" at its start).
+CLI::App* add_command(CLI::App& app, const std::string& name,
+                      const std::string& purpose, const std::string& example);
+
+// --set KEY=VALUE, as often as wanted, for commands that take a config.
+void add_set_flag(CLI::App& command, std::vector<std::string>& overrides);
+
+// What the command does when it is chosen.
+void set_action(CLI::App& command, std::function<void()> action);
+
+void add_train(CLI::App& app);
+void add_data(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_config(CLI::App& app);
+void add_checkpoint(CLI::App& app);
+void add_verify(CLI::App& app);
+void add_bench(CLI::App& app);
+
+// The commands of `colossus config`.
+void add_config_show(CLI::App& config);
+void add_config_init(CLI::App& config);
+
+}  // namespace colossus::cli

@@ -1,0 +1,180 @@
+// `colossus train CONFIG` and `colossus train --resume RUN`.
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/commands.h"
+#include "cli/stop_signal.h"
+#include "cli/terminal.h"
+#include "cli/trained_model.h"
+#include "cli/training_data.h"
+#include "config/load_config.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/peak.h"
+#include "runtime/report.h"
+#include "runtime/run_log.h"
+#include "runtime/trainer.h"
+#include "serving/generator.h"
+
+namespace colossus::cli {
+namespace {
+
+struct Options {
+  std::string config_file;
+  std::string resume;
+  std::vector<std::string> overrides;
+};
+
+// Text samples during training, with the run's seed.
+class GeneratedSamples final : public runtime::TextSampler {
+ public:
+  GeneratedSamples(const config::Config& config,
+                   const data::Tokenizer& tokenizer, kernels::Backend& backend)
+      : seed_(static_cast<uint64_t>(config.run.seed)),
+        generator_(config.model, config.run.seq_len, tokenizer, backend) {}
+
+  uint64_t memory_bytes() const override { return generator_.memory_bytes(); }
+
+  std::string write(const float* w, const std::string& prompt,
+                    int64_t num_tokens) override {
+    serving::GenerateOptions options;
+    options.prompt = prompt;
+    options.max_tokens = num_tokens;
+    options.sampling.temperature = 0.8;
+    options.sampling.top_p = 0.95;
+    options.sampling.seed = seed_;
+    return generator_.generate(w, options).text;
+  }
+
+ private:
+  uint64_t seed_;
+  serving::Generator generator_;
+};
+
+config::Config config_of_new_run(const Options& options) {
+  if (options.config_file.empty()) {
+    throw user_error(
+        "name a config to start a run (colossus train configs/kjv.toml), or "
+        "--resume RUN to go on with one");
+  }
+  config::Config config =
+      config::load_config(options.config_file, options.overrides).config;
+  if (path_exists(runtime::config_path(config.run.dir))) {
+    throw user_error(
+        "{}: this run exists; `colossus train --resume {}` goes on with it, "
+        "--set run.dir=ANOTHER starts a new one beside it",
+        config.run.dir, config.run.dir);
+  }
+  return config;
+}
+
+// The saved config with the overrides; every changed key is named, and one that
+// would change the run's bits is refused.
+config::Config config_of_old_run(const Options& options) {
+  const config::Config before = load_run_config(options.resume, {});
+  config::Config after = load_run_config(options.resume, options.overrides);
+  const std::vector<int64_t> steps =
+      checkpoint::list_checkpoints(options.resume);
+  const int64_t step = steps.empty() ? 0 : steps.back();
+  std::string refused;
+  for (const config::ChangedKey& c :
+       config::changed_keys(before, after, step)) {
+    fmt::print(stderr, "changed: {} = {} (was {}){}\n", c.key, c.after,
+               c.before, c.changes_bits ? "" : ", which changes no bit");
+    if (c.changes_bits) refused += (refused.empty() ? "" : ", ") + c.key;
+  }
+  if (!refused.empty() && step > 0) {
+    throw user_error(
+        "{}: {} would change what the run computes, at step {}; leave it as it "
+        "was, or start a new run with --set run.dir=ANOTHER",
+        options.resume, refused, step);
+  }
+  return after;
+}
+
+void print_outcome(const runtime::TrainingSummary& summary,
+                   const config::Config& config) {
+  if (!summary.finished) {
+    fmt::print("stopped after step {} of {}; go on with: colossus train "
+               "--resume {}\n",
+               summary.step, config.run.steps, config.run.dir);
+    return;
+  }
+  fmt::print("trained {} steps in {}\n", summary.step,
+             human_seconds(summary.seconds));
+  if (summary.bits_per_byte > 0) {
+    fmt::print("held-out loss: {:.4f} nats per token, {:.4f} bits per byte\n",
+               summary.val_loss, summary.bits_per_byte);
+  }
+  if (!summary.sample.empty()) {
+    fmt::print("\nthe model writes:\n{}{}\n\n", config.run.sample_prompt,
+               printable(summary.sample));
+  }
+  fmt::print("checkpoint: {}\n", summary.checkpoint);
+}
+
+void run(const Options& options) {
+  const bool resume = !options.resume.empty();
+  if (resume && !options.config_file.empty()) {
+    throw user_error("give a config or --resume, not both; --resume takes the "
+                     "config that the run saved");
+  }
+  const config::Config config =
+      resume ? config_of_old_run(options) : config_of_new_run(options);
+  const StopSignal stop;
+  const TrainingInputs inputs = open_training_inputs(config);
+  const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
+      static_cast<int>(config.kernels.threads), config.kernels.target);
+  GeneratedSamples samples(config, *inputs.tokenizer, *backend);
+  const int threads = config.kernels.threads > 0
+                          ? static_cast<int>(config.kernels.threads)
+                          : static_cast<int>(std::max(
+                                1u, std::thread::hardware_concurrency()));
+  const runtime::Surroundings around{
+      .fs = real_file_system(),
+      .clock = real_clock(),
+      .backend = *backend,
+      .stop = stop.requested(),
+      .stop_reason = [&] { return std::string(stop.reason()); },
+      .out = std::cout,
+      .progress = progress_options(STDOUT_FILENO),
+      .num_threads = threads,
+      .peak_flops_per_second = kernels::measure_fma_peak(threads),
+      .machine = backend->description(),
+      .text_sampler = &samples};
+  real_file_system().create_directories(config.run.dir);
+  write_file_atomically(real_file_system(), run_tokenizer_path(config.run.dir),
+                        inputs.tokenizer->model_bytes());
+  const runtime::TrainingSummary summary =
+      runtime::train(config, inputs.data, around, resume);
+  print_outcome(summary, config);
+  fmt::print("report: {}\n", runtime::write_report(real_file_system(),
+                                                   config.run.dir));
+  if (!summary.finished) throw Stopped{};
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, "train", "Trains a model as a config says, or goes on with a run.",
+      "  colossus train configs/kjv.toml --set run.steps=2000\n"
+      "  colossus train --resume runs/kjv");
+  command->add_option("CONFIG", options->config_file, "a TOML config");
+  command->add_option("--resume", options->resume,
+                      "go on with this run from its newest checkpoint");
+  add_set_flag(*command, options->overrides);
+  set_action(*command, [options] { run(*options); });
+}
+
+}  // namespace colossus::cli

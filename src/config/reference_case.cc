@@ -1,0 +1,162 @@
+#include "config/reference_case.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "base/strings.h"
+#include "config/rules.h"
+
+namespace colossus::config {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxTextBytes = 64 * 1024;
+constexpr int kMaxDepth = 8;
+
+// The library keeps the last of two equal keys and recurses as deep as the
+// text says; both are refused while parsing.
+class StrictParse {
+ public:
+  explicit StrictParse(const std::string& source) : source_(source) {}
+
+  bool operator()(int depth, json::parse_event_t event, json& parsed) {
+    if (depth > kMaxDepth) {
+      throw user_error("{}: nested deeper than {}", source_, kMaxDepth);
+    }
+    const auto level = static_cast<size_t>(depth);
+    if (event == json::parse_event_t::object_start) {
+      keys_.resize(level + 2);
+      keys_[level + 1].clear();
+    } else if (event == json::parse_event_t::key) {
+      const auto key = parsed.get<std::string>();
+      if (!keys_.at(level).insert(key).second) {
+        throw user_error("{}: the key '{}' stands twice", source_, key);
+      }
+    }
+    return true;
+  }
+
+ private:
+  const std::string& source_;
+  std::vector<std::set<std::string>> keys_;  // of the open object at each depth
+};
+
+json parse(const std::string& text, const std::string& source) {
+  if (text.size() > kMaxTextBytes) {
+    throw user_error("{}: {} bytes; a case has at most {}", source, text.size(),
+                     kMaxTextBytes);
+  }
+  try {
+    return json::parse(text, StrictParse(source));
+  } catch (const json::exception& error) {
+    throw user_error("{}: {}", source, error.what());
+  }
+}
+
+bool assign(const Field& field, const json& value) {
+  return std::visit(
+      [&](auto* target) {
+        using T = std::remove_pointer_t<decltype(target)>;
+        bool fits = false;
+        if constexpr (std::is_same_v<T, bool>) {
+          fits = value.is_boolean();
+        } else if constexpr (std::is_same_v<T, int64_t>) {
+          fits = value.is_number_integer() &&
+                 !(value.is_number_unsigned() &&
+                   value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX));
+        } else if constexpr (std::is_same_v<T, double>) {
+          fits = value.is_number();
+        } else {
+          fits = value.is_string();
+        }
+        if (fits) *target = value.get<T>();
+        return fits;
+      },
+      field.value);
+}
+
+// Sets every field from the object; all of them must be there but `optional`.
+void read_object(const json& object, const std::string& where,
+                 const std::vector<Field>& fields,
+                 const std::set<std::string>& optional) {
+  if (!object.is_object()) {
+    throw user_error("{} must be an object", where);
+  }
+  std::vector<std::string> names;
+  for (const Field& field : fields) {
+    names.push_back(field.name);
+    const auto at = object.find(field.name);
+    if (at == object.end()) {
+      require(optional.contains(field.name), "{}: '{}' is missing", where,
+              field.name);
+    } else {
+      require(assign(field, *at), "{}: '{}' has the wrong type: {}", where,
+              field.name, at->type_name());
+    }
+  }
+  for (const auto& [key, value] : object.items()) {
+    require(std::find(names.begin(), names.end(), key) != names.end(),
+            "{}: unknown key '{}'{}", where, key, did_you_mean(key, names));
+  }
+}
+
+// The optimizer's fields as the case lists them.
+struct TrainFields {
+  ReferenceCase& result;
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    OptimizerConfig& optimizer = result.optimizer;
+    v.field("learning_rate", optimizer.learning_rate, "");
+    v.field("beta1", optimizer.beta1, "");
+    v.field("beta2", optimizer.beta2, "");
+    v.field("eps", optimizer.eps, "");
+    v.field("weight_decay", optimizer.weight_decay, "");
+    v.field("max_grad_norm", optimizer.max_grad_norm, "");
+    v.field("steps", result.steps, "");
+  }
+};
+
+void use_constant_schedule(OptimizerConfig& optimizer) {
+  optimizer.schedule = "constant";
+  optimizer.min_learning_rate = optimizer.learning_rate;
+  optimizer.warmup_steps = 0;
+}
+
+}  // namespace
+
+ReferenceCase read_reference_case(const std::string& text,
+                                  const std::string& source) {
+  const json root = parse(text, source);
+  ReferenceCase result;
+  require(root.is_object(), "{}: must be an object", source);
+  for (const auto& [key, value] : root.items()) {
+    const std::vector<std::string> known = {"purpose", "model", "train"};
+    require(std::find(known.begin(), known.end(), key) != known.end(),
+            "{}: unknown key '{}'{}", source, key, did_you_mean(key, known));
+  }
+  require(root.contains("model"), "{}: 'model' is missing", source);
+  require(root.contains("train"), "{}: 'train' is missing", source);
+  if (root.contains("purpose")) {
+    require(root["purpose"].is_string(), "{}: 'purpose' must be a string",
+            source);
+    result.purpose = root["purpose"].get<std::string>();
+  }
+  read_object(root["model"], source + ": model", fields_of(result.model),
+              {"long_context_start"});
+  TrainFields train{result};
+  read_object(root["train"], source + ": train", fields_of(train), {});
+  use_constant_schedule(result.optimizer);
+  validate(result.model, source + ": model.");
+  validate(result.optimizer, source + ": train.");
+  require_range(source + ": train.steps", result.steps, 0, 1'000'000);
+  return result;
+}
+
+}  // namespace colossus::config

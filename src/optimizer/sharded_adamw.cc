@@ -1,0 +1,85 @@
+#include "optimizer/sharded_adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/exact_math.h"
+#include "kernels/backend.h"
+
+namespace colossus::optimizer {
+
+ShardedAdamW::ShardedAdamW(const config::OptimizerConfig& config,
+                           const tensor::TensorLayout& layout,
+                           int64_t padded_count, int64_t num_shards,
+                           kernels::Backend& backend)
+    : config_(config),
+      num_shards_(num_shards),
+      slice_count_(padded_count / num_shards),
+      backend_(backend) {
+  COLOSSUS_CHECK(padded_count % (16 * num_shards) == 0,
+                 "{} floats in {} slices", padded_count, num_shards);
+  for (const tensor::TensorEntry& t : layout) {
+    const bool matrix = t.shape.size() > 1;
+    const double decay = matrix ? config_.weight_decay : 0.0;
+    const int64_t end = t.offset + t.num_elements();
+    if (!runs_.empty() && runs_.back().weight_decay == decay) {
+      runs_.back().end = end;
+    } else {
+      runs_.push_back({t.offset, end, decay});
+    }
+  }
+}
+
+double ShardedAdamW::slice_sum_of_squares(int64_t slice,
+                                          const float* gradient) const {
+  return backend_.sum_of_squares(
+      {.count = slice_count_, .x = gradient + slice * slice_count_});
+}
+
+double ShardedAdamW::grad_norm(const float* gradient) const {
+  std::vector<double> sums;
+  for (int64_t slice = 0; slice < num_shards_; ++slice) {
+    sums.push_back(slice_sum_of_squares(slice, gradient));
+  }
+  for (size_t distance = 1; distance < sums.size(); distance *= 2) {
+    for (size_t i = 0; i + distance < sums.size(); i += 2 * distance) {
+      sums[i] += sums[i + distance];
+    }
+  }
+  return std::sqrt(sums[0]);
+}
+
+double ShardedAdamW::clip_scale(double grad_norm) const {
+  return std::min(1.0, config_.max_grad_norm / (grad_norm + 1e-6));
+}
+
+void ShardedAdamW::update_slice(int64_t slice, int64_t step,
+                                double learning_rate, double grad_scale,
+                                const float* gradient,
+                                const OptimizerState& state) const {
+  const int64_t begin = slice * slice_count_, end = begin + slice_count_;
+  const double bias1 = 1 / (1 - exact_power_int(config_.beta1, step));
+  const double bias2 = 1 / (1 - exact_power_int(config_.beta2, step));
+  for (const Run& run : runs_) {
+    const int64_t from = std::max(begin, run.begin);
+    const int64_t to = std::min(end, run.end);
+    if (from >= to) continue;
+    backend_.adamw_update({.count = to - from,
+                           .w = state.w + from,
+                           .g = gradient + from,
+                           .m = state.m + from,
+                           .v = state.v + from,
+                           .grad_scale = static_cast<float>(grad_scale),
+                           .learning_rate = static_cast<float>(learning_rate),
+                           .beta1 = static_cast<float>(config_.beta1),
+                           .beta2 = static_cast<float>(config_.beta2),
+                           .eps = static_cast<float>(config_.eps),
+                           .weight_decay =
+                               static_cast<float>(run.weight_decay),
+                           .bias1 = static_cast<float>(bias1),
+                           .bias2 = static_cast<float>(bias2)});
+  }
+}
+
+}  // namespace colossus::optimizer

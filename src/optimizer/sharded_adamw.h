@@ -1,0 +1,63 @@
+// AdamW over the slices of the flat parameter vector: slice i of S belongs to
+// shard i. Norm and update of a slice need that slice alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "config/config.h"
+#include "tensor/tensor_entry.h"
+
+namespace colossus::kernels {
+class Backend;
+}
+
+namespace colossus::optimizer {
+
+// Weights and moments, flat, padded to equal slices.
+struct OptimizerState {
+  float* w;
+  float* m;
+  float* v;
+};
+
+class ShardedAdamW {
+ public:
+  // `padded_count` is a multiple of 16 * num_shards. `backend` must outlive it.
+  ShardedAdamW(const config::OptimizerConfig& config,
+               const tensor::TensorLayout& layout,
+               int64_t padded_count, int64_t num_shards,
+               kernels::Backend& backend);
+
+  int64_t slice_count() const { return slice_count_; }
+
+  // Sum of the squares of one slice of the gradient.
+  double slice_sum_of_squares(int64_t slice, const float* gradient) const;
+
+  // sqrt of the tree over all slices' sums.
+  double grad_norm(const float* gradient) const;
+
+  // min(1, max_grad_norm / (norm + 1e-6))
+  double clip_scale(double grad_norm) const;
+
+  // Update number `step` (from 1) of one slice of `state` and `gradient`, all
+  // given as whole flat vectors.
+  void update_slice(int64_t slice, int64_t step, double learning_rate,
+                    double grad_scale, const float* gradient,
+                    const OptimizerState& state) const;
+
+ private:
+  // Neighbouring parameters that share a decay.
+  struct Run {
+    int64_t begin, end;
+    double weight_decay;
+  };
+
+  const config::OptimizerConfig config_;
+  const int64_t num_shards_;
+  const int64_t slice_count_;
+  kernels::Backend& backend_;
+  std::vector<Run> runs_;
+};
+
+}  // namespace colossus::optimizer

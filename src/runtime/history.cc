@@ -1,0 +1,156 @@
+// See history.h.
+#include "runtime/history.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/journal.h"
+
+namespace colossus::runtime {
+namespace {
+
+// Steps rise in these lists, so what is too late stands at the end.
+template <typename Event>
+void forget_after(std::vector<Event>& events, int64_t step) {
+  while (!events.empty() && events.back().step > step) events.pop_back();
+}
+
+// Where the step was there before, the later one wins.
+template <typename Event>
+void append_in_order(std::vector<Event>& events, Event event) {
+  forget_after(events, event.step - 1);
+  events.push_back(std::move(event));
+}
+
+std::string path_and_reason(const std::string& path,
+                            const std::string& reason) {
+  return path.empty() ? reason : path + ": " + reason;
+}
+
+}  // namespace
+
+void HistoryBuilder::add(JournalRecord record) {
+  now_ = record.wall_seconds;
+  if (history_.first_wall_seconds == 0) history_.first_wall_seconds = now_;
+  history_.last_wall_seconds = now_;
+  std::visit([this](auto&& event) { add(std::move(event)); },
+             std::move(record.event));
+}
+
+void HistoryBuilder::add(RunStarted event) {
+  // Without an event of its own, the view before ended by a kill.
+  if (!history_.starts.empty() && history_.state == "open") {
+    const int64_t last =
+        history_.steps.empty() ? 0 : history_.steps.back().step;
+    notice(last, Notice::Kind::kBad, "Ended without notice",
+           "the process was killed, or the machine failed");
+  }
+  forget_steps_after(event.step);
+  history_.state = "open";
+  history_.finished.reset();
+  notice(event.step, Notice::Kind::kNeutral,
+         event.resumed ? "Resumed" : "Started", event.reason);
+  history_.starts.push_back(std::move(event));
+}
+
+void HistoryBuilder::forget_steps_after(int64_t step) {
+  for (auto past = history_.steps.rbegin();
+       past != history_.steps.rend() && past->step > step; ++past) {
+    ++history_.num_steps_redone;
+    history_.seconds_redone += past->seconds;
+  }
+  forget_after(history_.steps, step);
+  forget_after(history_.expert_loads, step);
+  forget_after(history_.validations, step);
+  forget_after(history_.samples, step);
+  forget_after(history_.checkpoints, step);
+}
+
+void HistoryBuilder::add(StepMetrics event) {
+  // A resume forgets first; this is for journals that lost that line.
+  if (!history_.steps.empty() && history_.steps.back().step >= event.step) {
+    forget_steps_after(event.step - 1);
+  }
+  if (!event.expert_load.empty()) add_expert_load(event);
+  history_.steps.push_back(std::move(event));
+}
+
+void HistoryBuilder::add_expert_load(StepMetrics& event) {
+  const auto is_off_stride = [this](const ExpertLoadPoint& point) {
+    return point.step % expert_load_stride_ != 0;
+  };
+  ExpertLoadPoint point{event.step, std::move(event.expert_load)};
+  event.expert_load.clear();
+  if (is_off_stride(point)) return;
+  append_in_order(history_.expert_loads, std::move(point));
+  while (history_.expert_loads.size() > max_expert_loads_) {
+    expert_load_stride_ *= 2;
+    std::erase_if(history_.expert_loads, is_off_stride);
+  }
+}
+
+void HistoryBuilder::add(Validation event) {
+  append_in_order(history_.validations, std::move(event));
+}
+
+void HistoryBuilder::add(TextSample event) {
+  // Several samples of one step are all kept.
+  forget_after(history_.samples, event.step);
+  history_.samples.push_back(std::move(event));
+}
+
+void HistoryBuilder::add(CheckpointSaved event) {
+  append_in_order(history_.checkpoints, std::move(event));
+}
+
+void HistoryBuilder::add(const CheckpointDamaged& event) {
+  notice(event.step, Notice::Kind::kBad, "Checkpoint damaged",
+         path_and_reason(event.path, event.reason));
+}
+
+void HistoryBuilder::add(const CheckpointSkipped& event) {
+  notice(event.step, Notice::Kind::kNeutral, "Checkpoint skipped",
+         path_and_reason(event.path, event.reason));
+}
+
+void HistoryBuilder::add(const RunStopped& event) {
+  history_.state = "stopped";
+  notice(event.step, Notice::Kind::kNeutral, "Stopped", event.reason);
+}
+
+void HistoryBuilder::add(const RunFailed& event) {
+  history_.state = "failed";
+  notice(event.step, Notice::Kind::kBad, "Failed", event.reason);
+}
+
+void HistoryBuilder::add(const RunFinished& event) {
+  history_.state = "finished";
+  history_.finished = event;
+  notice(event.step, Notice::Kind::kGood, "Finished", event.checkpoint);
+}
+
+void HistoryBuilder::add(const Remark& event) {
+  notice(event.step, Notice::Kind::kNeutral, "Remark", event.reason);
+}
+
+void HistoryBuilder::notice(int64_t step, Notice::Kind kind, std::string title,
+                            std::string text) {
+  history_.notices.push_back(
+      {now_, step, kind, std::move(title), std::move(text)});
+}
+
+RunHistory HistoryBuilder::finish() && { return std::move(history_); }
+
+RunHistory load_history(const std::string& run_folder) {
+  HistoryBuilder builder;
+  std::vector<std::string> warnings = read_journal(
+      journal_path(run_folder),
+      [&](JournalRecord record) { builder.add(std::move(record)); });
+  RunHistory history = std::move(builder).finish();
+  history.warnings = std::move(warnings);
+  return history;
+}
+
+}  // namespace colossus::runtime

@@ -1,0 +1,126 @@
+#include "runtime/history.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace colossus::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+StepMetrics step_of(int64_t step, double loss) {
+  StepMetrics metrics;
+  metrics.step = step;
+  metrics.loss = loss;
+  metrics.seconds = 2;
+  return metrics;
+}
+
+RunStarted start_at(int64_t step) {
+  RunStarted started;
+  started.step = step;
+  started.resumed = step > 0;
+  return started;
+}
+
+class Feeder {
+ public:
+  explicit Feeder(size_t max_expert_loads = 1024)
+      : builder_(max_expert_loads) {}
+  void feed(JournalEvent event) {
+    builder_.add(JournalRecord{time_ += 1, std::move(event)});
+  }
+  void feed_steps(int64_t first, int64_t last, double loss) {
+    for (int64_t step = first; step <= last; ++step) feed(step_of(step, loss));
+  }
+  RunHistory finish() { return std::move(builder_).finish(); }
+
+ private:
+  HistoryBuilder builder_;
+  double time_ = 1000;
+};
+
+std::vector<double> losses(const RunHistory& history) {
+  std::vector<double> losses;
+  for (size_t i = 0; i < history.steps.size(); ++i) {
+    EXPECT_EQ(history.steps[i].step, static_cast<int64_t>(i + 1));
+    losses.push_back(history.steps[i].loss);
+  }
+  return losses;
+}
+
+TEST(History, ShowsEachStepOnceAsItWasDoneLast) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  feeder.feed_steps(1, 5, 1.0);
+  feeder.feed(Validation{4, 9.0, 0, 0});
+  feeder.feed(TextSample{5, "", "old"});
+  feeder.feed(start_at(2));
+  feeder.feed_steps(3, 4, 2.0);
+  const RunHistory history = feeder.finish();
+  EXPECT_THAT(losses(history), ElementsAre(1, 1, 2, 2));
+  EXPECT_THAT(history.validations, SizeIs(0));
+  EXPECT_THAT(history.samples, SizeIs(0));
+  EXPECT_EQ(history.num_steps_redone, 3);
+  EXPECT_EQ(history.seconds_redone, 6);
+}
+
+TEST(History, LaterStepsWinEvenWhereTheResumeWasLost) {
+  Feeder feeder;
+  feeder.feed_steps(1, 5, 1.0);
+  feeder.feed_steps(3, 3, 2.0);
+  EXPECT_THAT(losses(feeder.finish()), ElementsAre(1, 1, 2));
+}
+
+TEST(History, SaysThatAViewEndedWithoutNotice) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  feeder.feed_steps(1, 3, 1.0);
+  feeder.feed(start_at(2));
+  const RunHistory history = feeder.finish();
+  ASSERT_THAT(history.notices, SizeIs(3));
+  EXPECT_EQ(history.notices[1].title, "Ended without notice");
+  EXPECT_EQ(history.notices[1].step, 3);
+  EXPECT_EQ(history.notices[2].title, "Resumed");
+}
+
+TEST(History, KnowsHowTheLastViewEnded) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  feeder.feed(RunStopped{3, "Ctrl-C"});
+  feeder.feed(start_at(3));
+  feeder.feed(RunFinished{});
+  const RunHistory history = feeder.finish();
+  EXPECT_EQ(history.state, "finished");
+  EXPECT_TRUE(history.finished.has_value());
+  EXPECT_THAT(history.notices, SizeIs(4));
+}
+
+TEST(History, AResumeReopensAFinishedRun) {
+  Feeder feeder;
+  feeder.feed(RunFinished{});
+  feeder.feed(start_at(3));
+  const RunHistory history = feeder.finish();
+  EXPECT_EQ(history.state, "open");
+  EXPECT_FALSE(history.finished.has_value());
+}
+
+TEST(History, ThinsExpertLoadOutEvenly) {
+  Feeder feeder(4);
+  for (int64_t step = 1; step <= 20; ++step) {
+    StepMetrics metrics = step_of(step, 1);
+    metrics.expert_load = {{1.0}};
+    feeder.feed(metrics);
+  }
+  const RunHistory history = feeder.finish();
+  std::vector<int64_t> steps;
+  for (const ExpertLoadPoint& point : history.expert_loads) {
+    steps.push_back(point.step);
+  }
+  EXPECT_THAT(steps, ElementsAre(8, 16));
+  EXPECT_THAT(history.steps, SizeIs(20));
+}
+
+}  // namespace
+}  // namespace colossus::runtime

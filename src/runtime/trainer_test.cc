@@ -1,0 +1,217 @@
+#include "runtime/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "checkpoint/checkpoint_reader.h"
+#include "checkpoint/compare.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "runtime/run_log.h"
+
+namespace colossus::runtime {
+namespace {
+
+using ::testing::HasSubstr;
+
+config::Config tiny_config(const std::string& dir) {
+  config::Config c;
+  c.model.vocab_size = 50;
+  c.model.model_dim = 32;
+  c.model.num_layers = 2;
+  c.model.num_q_heads = 2;
+  c.model.num_kv_heads = 1;
+  c.model.head_dim = 16;
+  c.model.expert_ffn_dim = 24;
+  c.run.dir = dir;
+  c.run.steps = 12;
+  c.run.seq_len = 16;
+  c.run.num_shards = 4;
+  c.run.val_every = 5;
+  c.run.val_sequences = 3;
+  c.run.checkpoint_every = 4;
+  c.run.keep_last = 3;
+  c.optimizer.warmup_steps = 3;
+  return c;
+}
+
+// A batch source from the numbers of (step, shard, row); learnable: each token
+// follows from the one before.
+void made_up_batch(int64_t step, int64_t shard, int64_t row, int32_t* tokens,
+                   int32_t* targets) {
+  const auto stream = static_cast<uint64_t>(shard * 1000 + row);
+  auto token = static_cast<int32_t>(
+      random_bits(9, stream, static_cast<uint64_t>(step)) % 50);
+  for (int t = 0; t < 16; ++t) {
+    tokens[t] = token;
+    token = (token * 7 + 3) % 50;
+    targets[t] = token;
+  }
+}
+
+TrainingData made_up_data() {
+  TrainingData data;
+  data.batches = made_up_batch;
+  data.validation.num_windows = 5;
+  data.validation.total_tokens = 5 * 10;
+  data.validation.total_bytes = 5 * 30;
+  data.validation.fill = [](int64_t index, int32_t* tokens, int32_t* targets) {
+    made_up_batch(1000, index, 0, tokens, targets);
+    return int64_t{10};
+  };
+  data.digest = "made-up";
+  return data;
+}
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    root_ = ::testing::TempDir() + "trainer_" + std::to_string(getpid()) +
+            "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::create_directories(root_);
+  }
+  ~TrainerTest() override { std::filesystem::remove_all(root_); }
+
+  std::string dir(const std::string& name) const { return root_ + "/" + name; }
+
+  // Stops when the batches of `stop_at_step` are read (0: never).
+  TrainingSummary run(const config::Config& config, bool resume,
+                      int64_t stop_at_step = 0, int threads = 2,
+                      const std::string& target = "auto") {
+    const auto backend = kernels::make_cpu_backend(threads, target);
+    std::atomic<bool> stop{false};
+    TrainingData data = data_;
+    data.batches = [&](int64_t step, int64_t shard, int64_t row,
+                       int32_t* tokens, int32_t* targets) {
+      if (stop_at_step > 0 && step >= stop_at_step) stop = true;
+      data_.batches(step, shard, row, tokens, targets);
+    };
+    const Surroundings around{.fs = real_file_system(),
+                              .clock = clock_,
+                              .backend = *backend,
+                              .stop = stop,
+                              .stop_reason = [] { return "a test"; },
+                              .out = out_,
+                              .progress = {},
+                              .machine = "test"};
+    return train(config, data, around, resume);
+  }
+
+  std::string hash(const std::string& name) const {
+    return checkpoint::hash_checkpoint(
+               checkpoint::resolve_checkpoint(dir(name)))
+        .hex();
+  }
+
+  void flip_a_bit(const std::string& path) const {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(5000);
+    const char byte = static_cast<char>(file.get());
+    file.seekp(5000);
+    file.put(static_cast<char>(byte ^ 4));
+  }
+
+  std::string root_;
+  TrainingData data_ = made_up_data();
+  ManualClock clock_;
+  std::ostringstream out_;
+};
+
+TEST_F(TrainerTest, LearnsAndLeavesACompleteRun) {
+  const config::Config config = tiny_config(dir("a"));
+  const TrainingSummary summary = run(config, false);
+  EXPECT_TRUE(summary.finished);
+  EXPECT_EQ(summary.step, 12);
+  EXPECT_GT(summary.bits_per_byte, 0);
+  EXPECT_EQ(checkpoint::list_checkpoints(dir("a")),
+            (std::vector<int64_t>{4, 8, 12}));
+  EXPECT_THAT(out_.str(), HasSubstr("memory planned"));
+}
+
+TEST_F(TrainerTest, TwiceGivesTheSameBits) {
+  run(tiny_config(dir("a")), false);
+  run(tiny_config(dir("b")), false);
+  EXPECT_EQ(hash("a"), hash("b"));
+}
+
+TEST_F(TrainerTest, AStopAndAResumeGiveTheSameBits) {
+  run(tiny_config(dir("quiet")), false);
+  const TrainingSummary stopped = run(tiny_config(dir("cut")), false, 7);
+  EXPECT_FALSE(stopped.finished);
+  EXPECT_EQ(stopped.step, 7);
+  EXPECT_TRUE(run(tiny_config(dir("cut")), true).finished);
+  EXPECT_EQ(hash("quiet"), hash("cut"));
+}
+
+TEST_F(TrainerTest, ADamagedCheckpointIsNamedAndTheOneBeforeItUsed) {
+  run(tiny_config(dir("quiet")), false);
+  run(tiny_config(dir("cut")), false, 9);
+  flip_a_bit(checkpoint::checkpoint_folder(dir("cut"), 9) +
+             "/weights.safetensors");
+  out_.str("");
+  EXPECT_TRUE(run(tiny_config(dir("cut")), true).finished);
+  EXPECT_THAT(out_.str(), HasSubstr("step 9 is damaged"));
+  EXPECT_THAT(out_.str(), HasSubstr("resumed from the checkpoint of step 8"));
+  EXPECT_EQ(hash("quiet"), hash("cut"));
+}
+
+TEST_F(TrainerTest, GroupsOfShardsThreadsAndTargetsGiveTheSameBits) {
+  config::Config config = tiny_config(dir("a"));
+  run(config, false);
+  for (const int64_t together : {1, 2}) {
+    const std::string name = "together" + std::to_string(together);
+    config.run.dir = dir(name);
+    config.kernels.shards_together = together;
+    run(config, false, 0, 1);
+    EXPECT_EQ(hash("a"), hash(name));
+  }
+  if (kernels::best_cpu_target() == "avx512") {
+    config.run.dir = dir("avx2");
+    run(config, false, 0, 2, "avx2");
+    EXPECT_EQ(hash("a"), hash("avx2"));
+  }
+}
+
+TEST_F(TrainerTest, ALossThatIsNotFiniteStopsWithTheStateBeforeItKept) {
+  config::Config config = tiny_config(dir("a"));
+  config.optimizer.learning_rate = 1e30;
+  config.optimizer.min_learning_rate = 1e30;
+  config.optimizer.warmup_steps = 0;
+  config.optimizer.schedule = "constant";
+  config.optimizer.weight_decay = 0;
+  try {
+    run(config, false);
+    FAIL() << "a learning rate of 1e30 was survived";
+  } catch (const RunError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("not finite"));
+    EXPECT_THAT(error.what(), HasSubstr("is kept in"));
+  }
+  EXPECT_FALSE(checkpoint::list_checkpoints(dir("a")).empty());
+}
+
+TEST_F(TrainerTest, RefusesToGoOnWithOtherData) {
+  run(tiny_config(dir("a")), false, 5);
+  data_.digest = "other";
+  EXPECT_THROW(run(tiny_config(dir("a")), true), UserError);
+}
+
+TEST_F(TrainerTest, MicroBatchesArePartOfTheFunction) {
+  config::Config config = tiny_config(dir("a"));
+  config.run.micro_batches_per_shard = 2;
+  config.run.num_shards = 2;
+  EXPECT_TRUE(run(config, false).finished);
+  config.run.dir = dir("b");
+  run(config, false, 6);
+  run(config, true);
+  EXPECT_EQ(hash("a"), hash("b"));
+}
+
+}  // namespace
+}  // namespace colossus::runtime
