@@ -10,8 +10,11 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <span>
+#include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/thread_pool.h"
 #include "hwy/aligned_allocator.h"
 #include "hwy/targets.h"
@@ -84,8 +87,9 @@ inline void expect_near(const Floats& got, const std::vector<double>& want,
 }
 
 // Runs `compute` for 1, 2 and 3 threads, and for every target that shares this
-// processor's numerics version; all results must have the bits of the first.
-inline void expect_one_answer(
+// processor's numerics version; all results must have the bits of the first,
+// which is returned.
+inline Floats expect_one_answer(
     const std::function<Floats(const Context&)>& compute) {
   std::vector<int64_t> targets = {0};
 #if HWY_ARCH_X86
@@ -103,6 +107,23 @@ inline void expect_one_answer(
     }
   }
   hwy::SetSupportedTargetsForTest(0);
+  return first;
+}
+
+// The same, and where the numerics version is "fma-1" the answer's hash must be
+// `fma_1`: every build (release, debug, sanitizers, another compiler) has these
+// bits. Who changes them on purpose changes the numerics version.
+inline void expect_one_answer(
+    const std::string& fma_1,
+    const std::function<Floats(const Context&)>& compute) {
+  const Floats answer = expect_one_answer(compute);
+#if HWY_ARCH_X86
+  const bool fused = (hwy::SupportedTargets() & (HWY_AVX3 | HWY_AVX2)) != 0;
+#else
+  const bool fused = (HWY_STATIC_TARGET & (HWY_SCALAR | HWY_EMU128)) == 0;
+#endif
+  if (!fused) return;
+  EXPECT_EQ(hash128(std::as_bytes(std::span(answer))).hex(), fma_1);
 }
 
 // Runs `check` with the target that every processor has, one without fused
