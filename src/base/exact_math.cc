@@ -8,7 +8,8 @@
 namespace colossus {
 namespace {
 
-constexpr double kLn2High = 0x1.62e42fefa3800p-1;  // 33 trailing bits zero
+// 42 bits: k * kLn2High is exact for |k| < 2^11.
+constexpr double kLn2High = 0x1.62e42fefa3800p-1;
 constexpr double kLn2Low = 0x1.ef35793c76730p-45;
 constexpr double kPi = 3.14159265358979323846;
 // pi/2 in three parts of at most 33 bits: k * part is exact for |k| < 2^20.

@@ -29,7 +29,7 @@ TEST(ThreadPool, RunsEachPieceOnceForAnyNumberOfThreads) {
 TEST(ThreadPool, AJobSeesWhatTheJobBeforeWrote) {
   ThreadPool pool(3);
   std::vector<int64_t> a(64), b(64);
-  for (int64_t round = 1; round <= 2000; ++round) {
+  for (int64_t round = 1; round <= 200; ++round) {
     pool.run(64, [&](int64_t i, int) { a[static_cast<size_t>(i)] += 1; });
     pool.run(64, [&](int64_t i, int) {
       b[static_cast<size_t>(i)] = a[static_cast<size_t>(63 - i)];

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <functional>
 
 #include "base/error.h"
 #include "base/file_system_fault.h"
@@ -33,6 +32,15 @@ int64_t newest_step(const std::string& run) {
   if (!checkpoint) return -1;
   EXPECT_TRUE(holds_its_state(*checkpoint));
   return checkpoint->info().step;
+}
+
+// No reader may meet a half-written or half-removed checkpoint, older ones and
+// those of a dead writer included.
+void expect_all_sound(const std::string& run) {
+  for (const int64_t step : list_checkpoints(run)) {
+    EXPECT_NO_THROW(VerifiedCheckpoint(checkpoint_folder(run, step),
+                                       Parts::kWeightsAndOptimizer));
+  }
 }
 
 void write(FileSystem& fs, const std::string& run, int64_t step) {
@@ -64,6 +72,7 @@ int64_t kill_at_every_write(Fault fault, int64_t old_step, int64_t step) {
       killed = true;
     }
     EXPECT_EQ(killed, fs.struck());
+    expect_all_sound(run);
     { CheckpointStore reopened(real_file_system(), run, kKeepOne); }
     const int64_t found = newest_step(run);
     EXPECT_TRUE(found == old_step || found == step) << found;

@@ -11,7 +11,6 @@ namespace colossus::checkpoint {
 namespace {
 
 constexpr std::string_view kStepPrefix = "step-";
-constexpr size_t kMinStepDigits = 8;
 
 // Where the bytes first differ from their block hashes, as a sentence.
 std::string where_damaged(std::span<const std::byte> bytes,

@@ -14,13 +14,12 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/stop_signal.h"
+#include "checkpoint/checkpoint_reader.h"
 #include "cli/terminal.h"
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/peak.h"
-#include "runtime/report.h"
 #include "runtime/run_log.h"
 #include "runtime/trainer.h"
 #include "serving/generator.h"
@@ -148,7 +147,6 @@ void run(const Options& options) {
       .out = std::cout,
       .progress = progress_options(STDOUT_FILENO),
       .num_threads = threads,
-      .peak_flops_per_second = kernels::measure_fma_peak(threads),
       .machine = backend->description(),
       .text_sampler = &samples};
   real_file_system().create_directories(config.run.dir);
@@ -157,8 +155,6 @@ void run(const Options& options) {
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
-  fmt::print("report: {}\n", runtime::write_report(real_file_system(),
-                                                   config.run.dir));
   if (!summary.finished) throw Stopped{};
 }
 

@@ -1,6 +1,7 @@
 // Mixing what the experts made, and the gradients of that: rows gathered from
 // their sorted places and scattered back, each read and written once.
 // Shapes: R rows, D dim, E experts, S selected.
+#include "hwy/cache_control.h"
 #include "kernels/cpu/pieces.h"
 #include "kernels/cpu/router.h"
 
@@ -67,15 +68,27 @@ void combine_backward_rows(const ExpertCombineBackward& a, int64_t begin,
   }
 }
 
+// While a row is summed, the next one's slots are fetched: they lie anywhere,
+// which the processor cannot guess, and the sums leave it little room to look
+// ahead.
+HWY_INLINE void fetch_slots(const ExpertInputBackward& a, const int32_t* slot_S,
+                            int64_t d) {
+  for (int64_t s = 0; s < a.num_selected; ++s) {
+    hwy::Prefetch(a.dm_slots + slot_S[s] * a.dim + d);
+  }
+}
+
 void input_backward_rows(const ExpertInputBackward& a, int64_t begin,
                          int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const int32_t* slot_S = a.slot_RS + row * a.num_selected;
+    const int32_t* next_S = row + 1 < end ? slot_S + a.num_selected : slot_S;
     const float* dlogits_E = a.dlogits_RE + row * a.num_experts;
     const float* ddense_D =
         a.ddense_m_RD ? a.ddense_m_RD + row * a.dim : nullptr;
     float* dm_D = a.dm_RD + row * a.dim;
     each_vec(0, a.dim, [&](int64_t d, auto io) HWY_ATTR {
+      fetch_slots(a, next_S, d);
       V16 sum = ddense_D ? io.load(ddense_D + d) : zero16();
       for (int64_t e = 0; e < a.num_experts; ++e) {
         sum = fma16(set1(dlogits_E[e]), io.load(a.w_ED + e * a.dim + d), sum);

@@ -63,7 +63,7 @@ HWY_INLINE float sum_exponentials(const Capping& capping, float max,
   V16 sum = zero16();
   each_vec(0, vocab_size, [&](int64_t v, auto io) HWY_ATTR {
     const V16 t = io.load(t_V + v);
-    const V16 e = exp16(sub(mul(t, scale), top));
+    const V16 e = exp_bounded16(sub(mul(t, scale), top));
     sum = add(sum, io.only(e));
     if (keep) {
       io.store(capping.capped ? mul(e, fnma16(t, t, one)) : e, t_V + v);

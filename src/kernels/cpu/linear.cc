@@ -11,6 +11,7 @@
 #include "hwy/highway.h"
 
 #include "kernels/cpu/linear_block-inl.h"
+#include "kernels/cpu/linear_few_rows-inl.h"
 #include "kernels/cpu/vec16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,7 +38,12 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
     p.span[0] = {piece.col_begin, piece.col_end - piece.col_begin,
                  c + piece.row_begin * c_stride + piece.col_begin};
     p.c_stride = c_stride;
-    multiply_piece<kForm>(p, Scratch(context.scratch[thread]));
+    const Scratch scratch(context.scratch[static_cast<size_t>(thread)]);
+    if constexpr (kForm == Form::kForward) {
+      forward_piece(p, scratch);
+    } else {
+      multiply_piece<kForm>(p, scratch);
+    }
   };
   context.pool.run(static_cast<int64_t>(pieces.size()), body);
 }

@@ -20,6 +20,7 @@
 #include "hwy/highway.h"
 
 #include "kernels/cpu/linear_tile-inl.h"
+#include "kernels/cpu/linear_transpose-inl.h"
 #include "kernels/cpu/vec16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -91,50 +92,6 @@ HWY_INLINE void pack_panel(const Matrix& b, int64_t col, int64_t count,
   }
 }
 
-#if HWY_TARGET != HWY_SCALAR
-// A register of 128-bit blocks: four floats of rows i, i + 4, i + 8, ...
-HWY_INLINE Reg load_blocks(const float* const* row, int64_t k) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  const hn::CappedTag<float, 4> d4;
-  const hn::CappedTag<float, 8> d8;
-  const auto low =
-      hn::Combine(d8, hn::LoadU(d4, row[4] + k), hn::LoadU(d4, row[0] + k));
-#if HWY_TARGET == HWY_AVX2
-  return low;
-#else
-  const auto high =
-      hn::Combine(d8, hn::LoadU(d4, row[12] + k), hn::LoadU(d4, row[8] + k));
-  return hn::Combine(Tag(), high, low);
-#endif
-#else
-  static_assert(kRegLanes == 4);
-  return hn::LoadU(Tag(), row[0] + k);
-#endif
-}
-
-// Four floats, from k, of each of 16 rows: to[s * kTileCols + i] = row[i][k+s].
-HWY_INLINE void transpose_16x4(const float* const* row, int64_t k, float* to) {
-  const hn::RepartitionToWide<Tag> wide;
-  COLOSSUS_EACH_PART(p) {
-    const float* const* r = row + p * kRegLanes;
-    const Reg r0 = load_blocks(r, k), r1 = load_blocks(r + 1, k);
-    const Reg r2 = load_blocks(r + 2, k), r3 = load_blocks(r + 3, k);
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(Tag(), r0, r1));
-    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(Tag(), r2, r3));
-    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(Tag(), r0, r1));
-    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(Tag(), r2, r3));
-    const auto store = [&](auto v, int64_t s) HWY_ATTR {
-      hn::Store(hn::BitCast(Tag(), v), Tag(),
-                to + s * kTileCols + p * kRegLanes);
-    };
-    store(hn::InterleaveLower(wide, low01, low23), 0);
-    store(hn::InterleaveUpper(wide, low01, low23), 1);
-    store(hn::InterleaveLower(wide, high01, high23), 2);
-    store(hn::InterleaveUpper(wide, high01, high23), 3);
-  }
-}
-#endif
-
 // Rows [col, col + count) and columns [k, k + depth) of b, whose rows are the
 // product's columns.
 HWY_INLINE void pack_panel_transposed(const Matrix& b, int64_t col,
@@ -146,11 +103,13 @@ HWY_INLINE void pack_panel_transposed(const Matrix& b, int64_t col,
       row[i] = b.at(col + std::min(j + i, count - 1)) + k;
     }
     int64_t s = 0;
-#if HWY_TARGET != HWY_SCALAR
     for (; s + 4 <= depth; s += 4) {
-      transpose_16x4(row, s, panel + s * kTileCols + j);
+      V16 step[4];
+      transpose_16x4(row, s, step);
+      COLOSSUS_UNROLLED(u, 4) {
+        store16(step[u], panel + (s + u) * kTileCols + j);
+      }
     }
-#endif
     for (; s < depth; ++s) {
       for (int64_t i = 0; i < kVec; ++i) {
         panel[s * kTileCols + j + i] = row[i][s];

@@ -23,6 +23,13 @@ int64_t part_length(int64_t count, int64_t most, int64_t unit) {
   return divide_up(divide_up(count, num_parts), unit) * unit;
 }
 
+// Reading an operand costs as much as so many rows of multiply-adds.
+constexpr int64_t kReading = 16;
+
+int64_t work_of(int64_t rows, int64_t cols, int64_t depth) {
+  return (rows + kReading) * cols * std::max<int64_t>(depth, 1);
+}
+
 void cut_extent(const Extent& extent, int64_t cols, int64_t row_part,
                 int64_t col_part, std::vector<Piece>* pieces) {
   for (int64_t col = 0; col < cols; col += col_part) {
@@ -42,22 +49,22 @@ std::vector<Piece> cut_into_pieces(const std::vector<Extent>& extents,
                                    int64_t max_cols, int num_threads) {
   int64_t total = 0;
   for (const Extent& e : extents) {
-    total += (e.row_end - e.row_begin) * cols * std::max<int64_t>(e.depth, 1);
+    total += work_of(e.row_end - e.row_begin, cols, e.depth);
   }
   const int64_t wanted =
       std::max(kMinWork, total / (kPiecesPerThread * num_threads));
   std::vector<Piece> pieces;
   for (const Extent& e : extents) {
     const int64_t rows = e.row_end - e.row_begin;
-    const int64_t depth = std::max<int64_t>(e.depth, 1);
     if (rows <= 0) continue;
     int64_t col_part = part_length(cols, max_cols, kColUnit);
     const int64_t wanted_rows = std::clamp(
-        wanted / (col_part * depth), std::min(kMinRows, max_rows), max_rows);
+        wanted / (col_part * std::max<int64_t>(e.depth, 1)) - kReading,
+        std::min(kMinRows, max_rows), max_rows);
     const int64_t row_part = part_length(rows, wanted_rows, 1);
-    if (row_part * col_part * depth > wanted) {
-      const int64_t wanted_cols =
-          std::clamp(wanted / (row_part * depth), kMinCols, max_cols);
+    if (work_of(row_part, col_part, e.depth) > wanted) {
+      const int64_t wanted_cols = std::clamp(
+          wanted / work_of(row_part, 1, e.depth), kMinCols, max_cols);
       col_part = part_length(cols, wanted_cols, kColUnit);
     }
     cut_extent(e, cols, row_part, col_part, &pieces);

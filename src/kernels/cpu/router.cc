@@ -3,10 +3,9 @@
 // small arrays. Shapes: R rows, E experts, S selected, P shards.
 #include "kernels/cpu/router.h"
 
+#include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/linear.h"
-#include "kernels/cpu/log_sum_exp.h"
 #include "kernels/cpu/pieces.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -20,6 +19,53 @@
 HWY_BEFORE_NAMESPACE();
 namespace colossus::kernels::cpu {
 namespace HWY_NAMESPACE {
+
+// A tile of logits: this many rows, sixteen experts.
+inline constexpr int64_t kTileRows = 6;
+
+// Columns [begin, end) of a tile's chains; w_16 holds them for sixteen experts,
+// side by side, from `begin` on.
+template <int64_t num_rows>
+HWY_INLINE void logits_tile(const float* m_RD, int64_t dim, const float* w_16,
+                            int64_t begin, int64_t end, float* logits_RE,
+                            int64_t num_experts, int64_t experts_left) {
+  V16 sum[num_rows];
+  const PartVec io{experts_left < kVec ? experts_left : kVec};
+  for (int64_t r = 0; r < num_rows; ++r) {
+    sum[r] = begin == 0 ? zero16() : io.load(logits_RE + r * num_experts);
+  }
+  for (int64_t d = begin; d < end; ++d) {
+    const V16 w = load16(w_16 + (d - begin) * kVec);
+    for (int64_t r = 0; r < num_rows; ++r) {
+      sum[r] = fma16(set1(m_RD[r * dim + d]), w, sum[r]);
+    }
+  }
+  for (int64_t r = 0; r < num_rows; ++r) {
+    io.store(sum[r], logits_RE + r * num_experts);
+  }
+}
+
+// Continues the chains of rows [first, last) over columns [begin, end), from
+// packed weights [E / 16, columns, 16].
+void router_logits_rows(const RouterForward& a, const float* packed_w,
+                        int64_t begin, int64_t end, int64_t first,
+                        int64_t last) {
+  for (int64_t e = 0; e < a.num_experts; e += kVec) {
+    const float* w_16 = packed_w + e * (end - begin);
+    const int64_t left = a.num_experts - e;
+    int64_t row = first;
+    for (; row + kTileRows <= last; row += kTileRows) {
+      logits_tile<kTileRows>(a.m_RD + row * a.dim, a.dim, w_16, begin, end,
+                             a.logits_RE + row * a.num_experts + e,
+                             a.num_experts, left);
+    }
+    for (; row < last; ++row) {
+      logits_tile<1>(a.m_RD + row * a.dim, a.dim, w_16, begin, end,
+                     a.logits_RE + row * a.num_experts + e, a.num_experts,
+                     left);
+    }
+  }
+}
 
 // Of a row: exp(x - max) is written, their sum and the maximum returned.
 struct Softmax {
@@ -35,11 +81,19 @@ HWY_INLINE Softmax exponentials(const float* x_E, int64_t num_experts,
   const float top = max_lanes(max);
   V16 sum = zero16();
   each_vec(0, num_experts, [&](int64_t e, auto io) HWY_ATTR {
-    const V16 exponential = exp16(sub(io.load(x_E + e, kLowest), set1(top)));
+    const V16 exponential =
+        exp_bounded16(sub(io.load(x_E + e, kLowest), set1(top)));
     io.store(exponential, exp_E + e);
     sum = add(sum, io.only(exponential));
   });
   return {top, sum_lanes(sum)};
+}
+
+// log(sum(exp(z))); not finite where a logit is not.
+HWY_INLINE float log_sum_exp(const Softmax& softmax) {
+  HWY_ALIGN float log[kVec];
+  store16(log16(set1(softmax.sum)), log);
+  return softmax.max + log[0];
 }
 
 // The selected experts, largest probability first, of equal ones the lower
@@ -73,7 +127,7 @@ void router_forward_rows(const RouterForward& a, int64_t begin, int64_t end,
     const float* z_E = a.logits_RE + row * num_experts;
     float* probs_E = a.probs_RE + row * num_experts;
     Softmax softmax = exponentials(z_E, num_experts, probs_E);
-    const double lse = log_sum_exp(softmax.max, softmax.sum);
+    const double lse = log_sum_exp(softmax);
     squared_lse_R[row] = lse * lse;
     if (a.softcap > 0) {
       const V16 cap = set1(a.softcap);
@@ -147,9 +201,7 @@ HWY_INLINE void add_z_loss_gradient(const RouterBackward& a, int64_t row,
   float* dz_E = a.dlogits_RE + row * num_experts;
   HWY_ALIGN float exp_E[kMaxExperts];
   const Softmax softmax = exponentials(z_E, num_experts, exp_E);
-  const V16 factor =
-      set1(rate * static_cast<float>(log_sum_exp(softmax.max, softmax.sum)) /
-           softmax.sum);
+  const V16 factor = set1(rate * log_sum_exp(softmax) / softmax.sum);
   each_vec(0, num_experts, [&](int64_t e, auto io) HWY_ATTR {
     io.store(fma16(io.load(exp_E + e), factor, io.load(dz_E + e)), dz_E + e);
   });
@@ -184,10 +236,41 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace colossus::kernels::cpu {
 
+HWY_EXPORT(router_logits_rows);
 HWY_EXPORT(router_forward_rows);
 HWY_EXPORT(router_backward_rows);
 
 namespace {
+
+// The router's weights for columns [begin, end) as router_logits_rows reads
+// them; experts that there are not weigh zero.
+void pack_router(const RouterForward& a, int64_t begin, int64_t end,
+                 float* packed_w) {
+  constexpr int64_t kGroup = 16;
+  for (int64_t first = 0; first < a.num_experts; first += kGroup) {
+    for (int64_t d = begin; d < end; ++d) {
+      for (int64_t e = first; e < first + kGroup; ++e) {
+        *packed_w++ = e < a.num_experts ? a.w_ED[e * a.dim + d] : 0.0f;
+      }
+    }
+  }
+}
+
+// So many columns at a time as fit the first thread's scratch memory.
+void router_logits(const Context& context, const RouterForward& a) {
+  constexpr int64_t kScratchFloats = kScratchBytes / sizeof(float);
+  const int64_t columns = kScratchFloats / ((a.num_experts + 15) / 16 * 16);
+  float* packed_w = context.scratch[0];
+  for (int64_t begin = 0; begin < a.dim; begin += columns) {
+    const int64_t end = std::min(a.dim, begin + columns);
+    pack_router(a, begin, end, packed_w);
+    for_each_range(context, a.rows, end - begin,
+                   [&](int64_t first, int64_t last) {
+                     HWY_DYNAMIC_DISPATCH(router_logits_rows)
+                     (a, packed_w, begin, end, first, last);
+                   });
+  }
+}
 
 // The statistics of one shard, summed in double in the order of its rows.
 void router_statistics(const RouterForward& a, int64_t shard,
@@ -233,14 +316,7 @@ constexpr int64_t kWorkPerLogit = 16;
 void router_forward(const Context& context, const RouterForward& args) {
   check_experts(args.num_experts, args.num_selected);
   check_num_shards(args.rows, args.num_shards);
-  LinearForward logits = {};
-  logits.rows = args.rows;
-  logits.in_dim = args.dim;
-  logits.out_dim = args.num_experts;
-  logits.x_RI = args.m_RD;
-  logits.w_OI = args.w_ED;
-  logits.y_RO = args.logits_RE;
-  linear_forward(context, logits);
+  router_logits(context, args);
   std::vector<double> squared_lse_R(static_cast<size_t>(args.rows));
   for_each_range(context, args.rows, args.num_experts * kWorkPerLogit,
                  [&](int64_t begin, int64_t end) {
