@@ -1,8 +1,10 @@
 # The commands of Colossus; `make help` lists them. They work from any folder
 # with `make -C`, and need root only while a package is missing.
 ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+export JOBS
 
 .PHONY: help setup build train test bench format tidy debug asan tsan fuzz
 

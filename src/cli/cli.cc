@@ -15,17 +15,6 @@
 namespace colossus::cli {
 namespace {
 
-void add_commands(CLI::App& app) {
-  add_data(app);
-  add_config(app);
-  add_train(app);
-  add_eval(app);
-  add_generate(app);
-  add_checkpoint(app);
-  add_verify(app);
-  add_bench(app);
-}
-
 // "colossus config show", as far as the words name commands.
 std::string command_name(const CLI::App& app) {
   std::string name = app.get_name();
@@ -76,6 +65,17 @@ int parse_and_run(CLI::App& app, const std::vector<std::string>& words) {
 
 }  // namespace
 
+void add_all_commands(CLI::App& app) {
+  add_data(app);
+  add_config(app);
+  add_train(app);
+  add_eval(app);
+  add_generate(app);
+  add_checkpoint(app);
+  add_verify(app);
+  add_bench(app);
+}
+
 CLI::App* add_command(CLI::App& app, const std::string& name,
                       const std::string& purpose, const std::string& example) {
   CLI::App* command = app.add_subcommand(name, purpose);
@@ -101,7 +101,7 @@ int run(int argc, const char* const* argv) {
   app.set_version_flag("--version", "colossus " COLOSSUS_VERSION);
   app.footer("`colossus COMMAND --help` explains a command, with an example.");
   app.require_subcommand(1);
-  add_commands(app);
+  add_all_commands(app);
   const int exit_code =
       parse_and_run(app, std::vector<std::string>(argv + 1, argv + argc));
   if (std::fflush(stdout) != 0 && exit_code == kExitDone) {

@@ -3,10 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "cli/commands.h"
 
 namespace colossus::cli {
 namespace {
@@ -58,18 +63,32 @@ TEST(CommandLine, HelpAndVersionAreDone) {
   EXPECT_THAT(run_with({"--version"}).out, HasSubstr("colossus "));
 }
 
+// Every command below `app`, as the words that name it.
+void collect_commands(const CLI::App& app, const std::string& path,
+                      std::vector<std::string>& found) {
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    const std::string name =
+        path.empty() ? command->get_name() : path + " " + command->get_name();
+    found.push_back(name);
+    collect_commands(*command, name, found);
+  }
+}
+
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-  const std::vector<std::vector<const char*>> commands = {
-      {"train"},          {"data"},          {"eval"},   {"generate"},
-      {"config"},         {"checkpoint"},    {"verify"}, {"bench"},
-      {"config", "show"}, {"config", "init"}};
-  for (std::vector<const char*> words : commands) {
-    std::string example = "Example:\n  colossus";
-    for (const char* word : words) example += std::string(" ") + word;
-    words.push_back("--help");
-    const Result result = run_with(words);
-    EXPECT_EQ(result.exit_code, kExitDone);
-    EXPECT_THAT(result.out, HasSubstr(example));
+  CLI::App app;
+  add_all_commands(app);
+  std::vector<std::string> commands;
+  collect_commands(app, "", commands);
+  EXPECT_GT(commands.size(), 10U);
+  for (const std::string& command : commands) {
+    std::istringstream stream(command + " --help");
+    const std::vector<std::string> words{
+        std::istream_iterator<std::string>(stream), {}};
+    std::vector<const char*> pointers;
+    for (const std::string& word : words) pointers.push_back(word.c_str());
+    const Result result = run_with(pointers);
+    EXPECT_EQ(result.exit_code, kExitDone) << command;
+    EXPECT_THAT(result.out, HasSubstr("Example:\n  colossus " + command));
     EXPECT_EQ(result.err, "");
   }
 }

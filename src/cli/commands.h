@@ -28,6 +28,9 @@ void add_set_flag(CLI::App& command, std::vector<std::string>& overrides);
 // What the command does when it is chosen.
 void set_action(CLI::App& command, std::function<void()> action);
 
+// All of them, in the order in which --help lists them.
+void add_all_commands(CLI::App& app);
+
 void add_train(CLI::App& app);
 void add_data(CLI::App& app);
 void add_eval(CLI::App& app);
