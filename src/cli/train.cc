@@ -1,9 +1,10 @@
 // `colossus train CONFIG` and `colossus train --resume RUN`.
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -12,14 +13,17 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "base/thread_pool.h"
+#include "checkpoint/checkpoint_reader.h"
 #include "cli/commands.h"
 #include "cli/stop_signal.h"
-#include "checkpoint/checkpoint_reader.h"
 #include "cli/terminal.h"
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/fma_peak.h"
+#include "runtime/report.h"
 #include "runtime/run_log.h"
 #include "runtime/trainer.h"
 #include "serving/generator.h"
@@ -100,6 +104,17 @@ config::Config config_of_old_run(const Options& options) {
   return after;
 }
 
+// FLOP/s of the threads in use, for MFU: the median of three short looks.
+double measure_peak(int threads) {
+  ThreadPool pool(threads);
+  std::array<double, 3> looks;
+  for (double& look : looks) {
+    look = 1e9 * kernels::cpu::fma_peak_gflops(pool, 0.03);
+  }
+  std::sort(looks.begin(), looks.end());
+  return looks[1];
+}
+
 void print_outcome(const runtime::TrainingSummary& summary,
                    const config::Config& config) {
   if (!summary.finished) {
@@ -147,6 +162,7 @@ void run(const Options& options) {
       .out = std::cout,
       .progress = progress_options(STDOUT_FILENO),
       .num_threads = threads,
+      .peak_flops_per_second = measure_peak(threads),
       .machine = backend->description(),
       .text_sampler = &samples};
   real_file_system().create_directories(config.run.dir);
@@ -155,6 +171,8 @@ void run(const Options& options) {
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
+  fmt::print("report: {}\n", runtime::write_report(real_file_system(),
+                                                   config.run.dir));
   if (!summary.finished) throw Stopped{};
 }
 

@@ -1,4 +1,4 @@
-#include "fma_peak.h"
+#include "kernels/cpu/fma_peak.h"
 
 #include <algorithm>
 #include <chrono>
@@ -6,12 +6,12 @@
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "fma_peak.cc"
+#define HWY_TARGET_INCLUDE "kernels/cpu/fma_peak.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace colossus::bench {
+namespace colossus::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -37,10 +37,12 @@ int64_t run_chains(int64_t steps, float* sink) {
     l = hn::MulAdd(l, scale, shift);
     m = hn::MulAdd(m, scale, shift);
     // Twelve equal chains may be taken for one; no longer.
+#if HWY_ARCH_X86
     asm volatile(""
                  : "+v"(a.raw), "+v"(b.raw), "+v"(c.raw), "+v"(e.raw),
                    "+v"(f.raw), "+v"(g.raw), "+v"(h.raw), "+v"(i.raw),
                    "+v"(j.raw), "+v"(k.raw), "+v"(l.raw), "+v"(m.raw));
+#endif
   }
   const auto sum = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)),
                            hn::Add(hn::Add(f, g), hn::Add(h, i)));
@@ -49,11 +51,11 @@ int64_t run_chains(int64_t steps, float* sink) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace colossus::bench
+}  // namespace colossus::kernels::cpu
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace colossus::bench {
+namespace colossus::kernels::cpu {
 
 HWY_EXPORT(run_chains);
 
@@ -78,5 +80,5 @@ double fma_peak_gflops(ThreadPool& pool, double seconds) {
   return static_cast<double>(total) / elapsed() * 1e-9;
 }
 
-}  // namespace colossus::bench
+}  // namespace colossus::kernels::cpu
 #endif  // HWY_ONCE

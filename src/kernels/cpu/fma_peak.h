@@ -4,9 +4,9 @@
 
 #include "base/thread_pool.h"
 
-namespace colossus::bench {
+namespace colossus::kernels::cpu {
 
 // GFLOP/s of all threads of the pool, measured for about `seconds`.
 double fma_peak_gflops(ThreadPool& pool, double seconds);
 
-}  // namespace colossus::bench
+}  // namespace colossus::kernels::cpu
