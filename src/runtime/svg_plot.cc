@@ -1,0 +1,198 @@
+// See svg_plot.h.
+#include "runtime/svg_plot.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/strings.h"
+#include "runtime/axis.h"
+#include "runtime/html.h"
+
+namespace colossus::runtime {
+namespace {
+
+constexpr size_t kMaxPoints = 1000;
+constexpr int kInnerWidth = 1000;  // units of the inner <svg>
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool is_empty() const { return low > high; }
+};
+
+// What cannot be drawn is a gap: not finite, or not positive on a log axis.
+bool is_drawn(const LinePlot& plot, const CurvePoint& point) {
+  return std::isfinite(point.y) && (!plot.is_log || point.y > 0);
+}
+
+template <typename Value>
+Range range_of(const LinePlot& plot, Value value) {
+  Range range;
+  for (const PlotSeries& series : plot.series) {
+    for (const CurvePoint& point : series.curve) {
+      if (is_drawn(plot, point)) range.add(value(point));
+    }
+  }
+  return range;
+}
+
+struct Axes {
+  Axis x;
+  Axis y;
+};
+
+Axes axes_of(const LinePlot& plot, const Range& x, Range y) {
+  if (plot.starts_at_zero) y.add(0);
+  return {step_axis(x.low, x.high, 6),
+          plot.is_log ? log_axis(y.low, y.high) : round_axis(y.low, y.high, 5)};
+}
+
+double percent(double position) { return std::round(position * 1e4) / 100; }
+
+std::string grid_svg(const LinePlot& plot, const Axes& axes) {
+  std::string svg;
+  for (const Tick& tick : axes.y.ticks) {
+    const double y =
+        std::round(plot.height * (1 - axes.y.position(tick.value))) + 0.5;
+    svg += fmt::format(
+        "<line class=\"grid\" x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\"/>"
+        "<text x=\"-8\" y=\"{1}\" text-anchor=\"end\">{2}</text>",
+        y, y + 3.5, tick.label);
+  }
+  for (const Tick& tick : axes.x.ticks) {
+    const double x = percent(axes.x.position(tick.value));
+    svg += fmt::format(
+        "<line class=\"tick\" x1=\"{0}%\" x2=\"{0}%\" y1=\"{1}\" y2=\"{2}\"/>"
+        "<text x=\"{0}%\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
+        x, plot.height, plot.height + 4, plot.height + 18, tick.label);
+  }
+  for (const double mark : plot.marks) {
+    if (mark < axes.x.low || mark > axes.x.high) continue;
+    svg += fmt::format(
+        "<line class=\"mark\" x1=\"{0}%\" x2=\"{0}%\" y1=\"0\" y2=\"{1}\"/>",
+        percent(axes.x.position(mark)), plot.height);
+  }
+  return svg;
+}
+
+std::string path_of(const LinePlot& plot, const Curve& curve, const Axes& axes,
+                    bool as_dots) {
+  std::string path;
+  bool pen_is_down = false;
+  for (const CurvePoint& point : curve) {
+    if (!is_drawn(plot, point)) {
+      pen_is_down = false;
+      continue;
+    }
+    path += fmt::format("{}{:.1f} {:.1f}", pen_is_down ? "L" : "M",
+                        kInnerWidth * axes.x.position(point.x),
+                        plot.height * (1 - axes.y.position(point.y)));
+    // A stroke without length and with round ends is a dot of any scale.
+    if (as_dots) path += "h0";
+    pen_is_down = !as_dots;
+  }
+  return path;
+}
+
+std::string curves_svg(const LinePlot& plot, const Axes& axes) {
+  std::string svg = fmt::format(
+      "<svg viewBox=\"0 0 {} {}\" width=\"100%\" height=\"{}\" "
+      "preserveAspectRatio=\"none\" overflow=\"visible\">",
+      kInnerWidth, plot.height, plot.height);
+  for (const PlotSeries& series : plot.series) {
+    svg += fmt::format("<path class=\"curve {}\" d=\"{}\"/>", series.style,
+                       path_of(plot, series.curve, axes, false));
+    if (!series.has_dots && series.curve.size() > 1) continue;
+    svg += fmt::format("<path class=\"dots {}\" d=\"{}\"/>", series.style,
+                       path_of(plot, series.curve, axes, true));
+  }
+  return svg + "</svg>";
+}
+
+// What a person who cannot see the curves is told.
+std::string description(const LinePlot& plot) {
+  std::string text;
+  for (const PlotSeries& series : plot.series) {
+    Range range;
+    for (const CurvePoint& point : series.curve) {
+      if (is_drawn(plot, point)) range.add(point.y);
+    }
+    if (range.is_empty()) continue;
+    const CurvePoint& first = series.curve.front();
+    const CurvePoint& last = series.curve.back();
+    text +=
+        fmt::format("{}: {} at step {}, {} at step {}; lowest {}, highest {}. ",
+                    series.name, short_number(first.y), std::llround(first.x),
+                    short_number(last.y), std::llround(last.x),
+                    short_number(range.low), short_number(range.high));
+  }
+  return text;
+}
+
+std::string caption(const LinePlot& plot) {
+  std::string legend;
+  if (plot.series.size() > 1) {
+    for (const PlotSeries& series : plot.series) {
+      legend += fmt::format("<span><i class=\"{}\"></i>{}</span>", series.style,
+                            escape_html(series.name));
+    }
+  }
+  return "<figcaption>" + element("h3", "", escape_html(plot.title)) +
+         element("span", "unit", escape_html(plot.unit)) +
+         element("span", "legend", legend) + "</figcaption>";
+}
+
+// The numbers under the pointer, for the page's script. Numbers and our own
+// names only, so nothing in it can end the element.
+std::string readout_json(const LinePlot& plot, const Axes& axes) {
+  std::string series_json;
+  for (const PlotSeries& series : plot.series) {
+    std::string x, y;
+    for (const CurvePoint& point : series.curve) {
+      if (!is_drawn(plot, point)) continue;
+      x += fmt::format("{}{:.0f}", x.empty() ? "" : ",", point.x);
+      y += fmt::format("{}{:.5g}", y.empty() ? "" : ",", point.y);
+    }
+    series_json += fmt::format("{}{{\"name\":\"{}\",\"x\":[{}],\"y\":[{}]}}",
+                               series_json.empty() ? "" : ",",
+                               escape_html(series.name), x, y);
+  }
+  return fmt::format("{{\"low\":{},\"high\":{},\"series\":[{}]}}", axes.x.low,
+                     axes.x.high, series_json);
+}
+
+}  // namespace
+
+std::string plot_html(const LinePlot& full) {
+  LinePlot plot = full;
+  for (PlotSeries& series : plot.series) {
+    series.curve = thinned(series.curve, kMaxPoints);
+  }
+  std::erase_if(plot.series,
+                [](const PlotSeries& series) { return series.curve.empty(); });
+  const Range x = range_of(plot, [](const CurvePoint& p) { return p.x; });
+  const Range y = range_of(plot, [](const CurvePoint& p) { return p.y; });
+  if (y.is_empty()) return "";
+  const Axes axes = axes_of(plot, x, y);
+  return fmt::format(
+      "<figure class=\"plot{}\">{}<div class=\"frame\">"
+      "<svg role=\"img\" aria-labelledby=\"{}-title {}-desc\" width=\"100%\" "
+      "height=\"{}\" overflow=\"visible\"><title id=\"{}-title\">{}</title>"
+      "<desc id=\"{}-desc\">{}</desc>{}{}"
+      "<text x=\"100%\" y=\"{}\" text-anchor=\"end\">step</text></svg>"
+      "<script type=\"application/json\">{}</script></div></figure>\n",
+      plot.is_wide ? " wide" : "", caption(plot), plot.id, plot.id, plot.height,
+      plot.id, escape_html(plot.title), plot.id, escape_html(description(plot)),
+      grid_svg(plot, axes), curves_svg(plot, axes), plot.height + 34,
+      readout_json(plot, axes));
+}
+
+}  // namespace colossus::runtime

@@ -1,0 +1,37 @@
+// One plot of curves over the steps of a run, as a <figure> of HTML and SVG.
+//
+// The SVG stretches with the window while strokes and letters keep their size:
+// curves stand in an inner <svg> that scales, labels at percentages outside it.
+// The page's style and script (report_assets.h) colour it and read it out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/curve.h"
+
+namespace colossus::runtime {
+
+struct PlotSeries {
+  std::string name;   // "training loss"
+  std::string style;  // a class of the page: "main", "faint", "second"
+  Curve curve;
+  bool has_dots = false;  // few points, each of them a measurement
+};
+
+struct LinePlot {
+  std::string id;     // unique in the page
+  std::string title;  // "Loss"
+  std::string unit;   // "nats per token"
+  std::vector<PlotSeries> series;
+  std::vector<double> marks;  // dotted vertical lines: where the run resumed
+  bool is_log = false;
+  bool starts_at_zero = false;
+  int height = 200;  // pixels of the plotting area
+  bool is_wide = false;
+};
+
+// Nothing if no series has a point.
+std::string plot_html(const LinePlot& plot);
+
+}  // namespace colossus::runtime
