@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -13,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "base/thread_pool.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "cli/commands.h"
 #include "cli/stop_signal.h"
@@ -22,7 +20,7 @@
 #include "cli/training_data.h"
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/fma_peak.h"
+#include "kernels/cpu/peak.h"
 #include "runtime/report.h"
 #include "runtime/run_log.h"
 #include "runtime/trainer.h"
@@ -104,23 +102,13 @@ config::Config config_of_old_run(const Options& options) {
   return after;
 }
 
-// FLOP/s of the threads in use, for MFU: the median of three short looks.
-double measure_peak(int threads) {
-  ThreadPool pool(threads);
-  std::array<double, 3> looks;
-  for (double& look : looks) {
-    look = 1e9 * kernels::cpu::fma_peak_gflops(pool, 0.03);
-  }
-  std::sort(looks.begin(), looks.end());
-  return looks[1];
-}
-
 void print_outcome(const runtime::TrainingSummary& summary,
                    const config::Config& config) {
   if (!summary.finished) {
-    fmt::print("stopped after step {} of {}; go on with: colossus train "
-               "--resume {}\n",
-               summary.step, config.run.steps, config.run.dir);
+    fmt::print(
+        "stopped after step {} of {}; go on with: colossus train "
+        "--resume {}\n",
+        summary.step, config.run.steps, config.run.dir);
     return;
   }
   fmt::print("trained {} steps in {}\n", summary.step,
@@ -139,8 +127,9 @@ void print_outcome(const runtime::TrainingSummary& summary,
 void run(const Options& options) {
   const bool resume = !options.resume.empty();
   if (resume && !options.config_file.empty()) {
-    throw user_error("give a config or --resume, not both; --resume takes the "
-                     "config that the run saved");
+    throw user_error(
+        "give a config or --resume, not both; --resume takes the "
+        "config that the run saved");
   }
   const config::Config config =
       resume ? config_of_old_run(options) : config_of_new_run(options);
@@ -149,10 +138,10 @@ void run(const Options& options) {
   const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
       static_cast<int>(config.kernels.threads), config.kernels.target);
   GeneratedSamples samples(config, *inputs.tokenizer, *backend);
-  const int threads = config.kernels.threads > 0
-                          ? static_cast<int>(config.kernels.threads)
-                          : static_cast<int>(std::max(
-                                1u, std::thread::hardware_concurrency()));
+  const int threads =
+      config.kernels.threads > 0
+          ? static_cast<int>(config.kernels.threads)
+          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const runtime::Surroundings around{
       .fs = real_file_system(),
       .clock = real_clock(),
@@ -162,7 +151,7 @@ void run(const Options& options) {
       .out = std::cout,
       .progress = progress_options(STDOUT_FILENO),
       .num_threads = threads,
-      .peak_flops_per_second = measure_peak(threads),
+      .peak_flops_per_second = kernels::measure_fma_peak(threads),
       .machine = backend->description(),
       .text_sampler = &samples};
   real_file_system().create_directories(config.run.dir);
@@ -171,8 +160,8 @@ void run(const Options& options) {
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
-  fmt::print("report: {}\n", runtime::write_report(real_file_system(),
-                                                   config.run.dir));
+  fmt::print("report: {}\n",
+             runtime::write_report(real_file_system(), config.run.dir));
   if (!summary.finished) throw Stopped{};
 }
 

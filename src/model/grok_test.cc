@@ -136,8 +136,7 @@ TEST(Decoder, CachedLogitsAgreeWithTheWholeForwardPass) {
     size_t done = 0;
     for (const size_t count : {138, 1, 1, 3, 1, 1}) {
       const std::span<const float> logits = decoder.append(
-          run.weights.data(),
-          std::span(run.tokens).subspan(done, count));
+          run.weights.data(), std::span(run.tokens).subspan(done, count));
       done += count;
       for (size_t v = 0; v < V; ++v) {
         ASSERT_NEAR(logits[v], expected[(done - 1) * V + v], 2e-4);

@@ -35,8 +35,8 @@ std::string memory_plan_text(const tensor::MemoryPlan& plan) {
   std::stable_sort(
       sorted.begin(), sorted.end(),
       [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::string text =
-      fmt::format("memory planned: {}\n", human_bytes(tensor::total_bytes(plan)));
+  std::string text = fmt::format("memory planned: {}\n",
+                                 human_bytes(tensor::total_bytes(plan)));
   for (const auto& [label, bytes] : sorted) {
     text += fmt::format("  {:<26} {:>11}\n", label, human_bytes(bytes));
   }

@@ -185,8 +185,8 @@ void expert_input_backward(const ExpertInputBackward& a) {
       double sum =
           a.ddense_m_RD == nullptr ? 0.0 : a.ddense_m_RD[r * a.dim + d];
       for (int64_t e = 0; e < a.num_experts; ++e) {
-        sum += double{a.dlogits_RE[r * a.num_experts + e]} *
-               a.w_ED[e * a.dim + d];
+        sum +=
+            double{a.dlogits_RE[r * a.num_experts + e]} * a.w_ED[e * a.dim + d];
       }
       for (int64_t j = 0; j < a.num_selected; ++j) {
         const int64_t slot = a.slot_RS[r * a.num_selected + j];
