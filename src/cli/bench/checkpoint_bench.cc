@@ -1,4 +1,5 @@
 // `colossus bench checkpoint`: a checkpoint, durable, beside a plain file.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,8 +38,10 @@ class BenchFolder {
 double seconds_of_checkpoint(checkpoint::CheckpointStore& store, int64_t step,
                              const tensor::TensorLayout& layout,
                              std::span<const float> values) {
+  checkpoint::CheckpointInfo info;
+  info.step = step;
   const double begin = real_clock().steady_seconds();
-  store.write({.step = step}, layout, values, values, values);
+  store.write(info, layout, values, values, values);
   return real_clock().steady_seconds() - begin;
 }
 
