@@ -24,7 +24,7 @@ struct ReadOptions {
   // none.
   std::string document_separator;
   // Text files: a line of which a part fits this regular expression
-  // (ECMAScript; looked for in its first 256 bytes) begins a document; "" =
+  // (POSIX extended; looked for in its first 256 bytes) begins a document; "" =
   // none.
   std::string document_start;
   int64_t max_document_bytes = 1 << 20;

@@ -1,7 +1,8 @@
 // The plain-text DocumentReader, declared in document_reader.h.
+#include <regex.h>
+
 #include <algorithm>
-#include <optional>
-#include <regex>
+#include <memory>
 
 #include "base/error.h"
 #include "data/document_reader.h"
@@ -13,18 +14,43 @@ namespace colossus::data {
 namespace {
 
 constexpr size_t kMaxPartBytes = 64 << 10;
-// std::regex recurses once a byte: more would overflow the stack.
+// Bounds the time that an expression takes on a line without end.
 constexpr size_t kMaxMatchedBytes = 256;
 
-std::optional<std::regex> compile(const std::string& pattern) {
-  if (pattern.empty()) return std::nullopt;
-  try {
-    return std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    throw user_error("--document-start '{}': not a regular expression: {}",
-                     pattern, error.what());
+// A POSIX extended regular expression; matches bytes, not characters.
+class LinePattern {
+ public:
+  // "" fits no line. UserError if it is no expression.
+  explicit LinePattern(const std::string& pattern) {
+    if (pattern.empty()) return;
+    auto compiled = std::make_unique<regex_t>();
+    const int error =
+        regcomp(compiled.get(), pattern.c_str(), REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+      char reason[128];
+      regerror(error, compiled.get(), reason, sizeof(reason));
+      throw user_error("--document-start '{}': not a regular expression: {}",
+                       pattern, reason);
+    }
+    compiled_.reset(compiled.release());
   }
-}
+
+  bool fits(std::string_view line) const {
+    if (!compiled_) return false;
+    regmatch_t range{};
+    range.rm_eo = static_cast<regoff_t>(line.size());
+    return regexec(compiled_.get(), line.data(), 1, &range, REG_STARTEND) == 0;
+  }
+
+ private:
+  struct Free {
+    void operator()(regex_t* compiled) const {
+      regfree(compiled);
+      delete compiled;
+    }
+  };
+  std::unique_ptr<regex_t, Free> compiled_;
+};
 
 std::string_view without_line_end(std::string_view line) {
   if (line.ends_with('\n')) line.remove_suffix(1);
@@ -38,7 +64,7 @@ class TextReader : public DocumentReader {
              const ReadOptions& options)
       : name_(name),
         options_(options),
-        start_(compile(options.document_start)),
+        start_(options.document_start),
         max_bytes_(static_cast<size_t>(options.max_document_bytes)),
         lines_(source, std::min(kMaxPartBytes, max_bytes_)) {}
 
@@ -71,10 +97,9 @@ class TextReader : public DocumentReader {
 
   bool begins_another(size_t document_size) const {
     if (document_size + part_.bytes.size() > max_bytes_) return true;
-    if (!start_ || !part_.starts_line) return false;
-    const std::string_view line =
-        without_line_end(part_.bytes).substr(0, kMaxMatchedBytes);
-    return std::regex_search(line.begin(), line.end(), *start_);
+    if (!part_.starts_line) return false;
+    return start_.fits(
+        without_line_end(part_.bytes).substr(0, kMaxMatchedBytes));
   }
 
   void require_utf8(const std::string& document, uint64_t offset) const {
@@ -88,7 +113,7 @@ class TextReader : public DocumentReader {
 
   const std::string name_;
   const ReadOptions& options_;
-  const std::optional<std::regex> start_;
+  const LinePattern start_;
   const size_t max_bytes_;
   LineReader lines_;
   LineReader::Part part_;
@@ -107,7 +132,7 @@ void validate(const ReadOptions& options) {
   if (options.text_field.empty()) {
     throw user_error("--text-field: the name of a JSON field is needed");
   }
-  compile(options.document_start);
+  const LinePattern checked(options.document_start);
 }
 
 std::unique_ptr<DocumentReader> make_document_reader(
