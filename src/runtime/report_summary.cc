@@ -135,8 +135,9 @@ std::string fact(const std::string& name, const std::string& value,
 
 std::string lost_text(const RunHistory& history) {
   if (history.num_steps_redone == 0) return "";
-  return fmt::format("{} steps ({}) done again after interruptions",
+  return fmt::format("{} step{} ({}) done again after interruptions",
                      with_thousands(history.num_steps_redone),
+                     history.num_steps_redone == 1 ? "" : "s",
                      human_seconds(history.seconds_redone));
 }
 
