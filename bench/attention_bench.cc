@@ -14,7 +14,7 @@
 
 #include "CLI/CLI.hpp"
 #include "base/thread_pool.h"
-#include "fma_peak.h"
+#include "kernels/cpu/peak.h"
 #include "hwy/aligned_allocator.h"
 #include "hwy/targets.h"
 #include "kernels/cpu/attention.h"
@@ -105,7 +105,7 @@ void measure(const Context& context, const Case& c, float softcap, int rounds) {
   const double flops = problem.pair_flops();
   Figures shares, speeds;
   for (int i = 0; i < rounds; ++i) {
-    const double peak = fma_peak_gflops(context.pool, 0.02);
+    const double peak = 1e-9 * kernels::measure_fma_peak(context.pool, 0.02);
     const double f = gflops(4 * flops, [&] { problem.forward(context); });
     const double b = gflops(10 * flops, [&] { problem.backward(context); });
     const double both = 14 / (4 / f + 10 / b);

@@ -20,7 +20,7 @@
 
 #include "base/thread_pool.h"
 #include "blas_library.h"
-#include "fma_peak.h"
+#include "kernels/cpu/peak.h"
 #include "hwy/targets.h"
 #include "kernels/cpu/linear.h"
 #include "product_shapes.h"
@@ -192,9 +192,9 @@ void compare(const Problem& p, int form, const Options& options,
   std::vector<double> peaks;
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < contenders.size(); ++i) {
-      const double peak = fma_peak_gflops(pool, 0.005);
+      const double peak = 1e-9 * kernels::measure_fma_peak(pool, 0.005);
       const double speed = measure(p, [&] { contenders[i].run(p, form); });
-      const double peak_after = fma_peak_gflops(pool, 0.005);
+      const double peak_after = 1e-9 * kernels::measure_fma_peak(pool, 0.005);
       peaks.push_back(std::max(peak, peak_after));
       share[i].push_back(speed);
     }

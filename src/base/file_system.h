@@ -49,6 +49,11 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Tells the kernel that these bytes of a MappedFile will not be needed soon, so
+// that a large file that is read through once does not count as this process's
+// memory. They stay readable.
+void release_pages(std::span<const std::byte> bytes);
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

@@ -25,13 +25,25 @@ std::string where_damaged(std::span<const std::byte> bytes,
   return "though each block of it matches its own hash";
 }
 
+// Block by block, none of which stays in memory.
+Hash128 hash_file(std::span<const std::byte> bytes) {
+  StreamingHash128 hash;
+  for (uint64_t begin = 0; begin < bytes.size(); begin += kBlockBytes) {
+    const auto block = bytes.subspan(
+        begin, std::min<uint64_t>(kBlockBytes, bytes.size() - begin));
+    hash.update(block.data(), block.size());
+    release_pages(block);
+  }
+  return hash.digest();
+}
+
 void verify_file(std::span<const std::byte> bytes, const FileRecord& record,
                  const std::string& path) {
   if (bytes.size() != record.size_bytes) {
     throw corrupt_file("'{}': it has {} bytes, its manifest says {}", path,
                        bytes.size(), record.size_bytes);
   }
-  if (hash128(bytes) != record.hash) {
+  if (hash_file(bytes) != record.hash) {
     throw corrupt_file("'{}': its bytes differ from what was written, {}", path,
                        where_damaged(bytes, record));
   }
@@ -90,6 +102,7 @@ void read_flat(const Safetensors& file, const std::string& prefix,
     }
     copy_f32(*stored, flat.subspan(static_cast<size_t>(entry.offset),
                                    static_cast<size_t>(entry.num_elements())));
+    release_pages(stored->bytes);
   }
 }
 

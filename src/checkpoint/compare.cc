@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/file_system.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/safetensors.h"
 
@@ -34,6 +35,7 @@ void hash_tensors(StreamingHash128& hash, const Safetensors& file) {
       hash_number(hash, static_cast<uint64_t>(length));
     }
     hash.update(tensor->bytes.data(), tensor->bytes.size());
+    release_pages(tensor->bytes);
   }
 }
 

@@ -42,8 +42,8 @@ void add_hash(CLI::App& parent) {
       ->required();
   add_step(*command, *options);
   set_action(*command, [options] {
-    fmt::print("{}\n", checkpoint::hash_checkpoint_text(
-                           options->folder(options->a)));
+    fmt::print("{}\n",
+               checkpoint::hash_checkpoint_text(options->folder(options->a)));
   });
 }
 

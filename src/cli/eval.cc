@@ -40,8 +40,8 @@ EvalInputs inputs_of(const Options& options, const TrainedModel& trained) {
 }
 
 void print_result(const Options& options, const TrainedModel& trained,
-                  const EvalInputs& inputs,
-                  const runtime::EvalResult& result, double seconds) {
+                  const EvalInputs& inputs, const runtime::EvalResult& result,
+                  double seconds) {
   if (options.json) {
     fmt::print(
         "{{\"step\": {}, \"loss\": {:.9g}, \"bits_per_byte\": {:.9g}, "
@@ -63,9 +63,10 @@ void run(const Options& options) {
       load_trained_model(options.run, options.step, options.overrides);
   const EvalInputs inputs = inputs_of(options, trained);
   if (inputs.set.num_windows == 0) {
-    throw user_error("{}: there is no text to evaluate; name files, as in "
-                     "`colossus eval {} my-text.txt`",
-                     options.run, options.run);
+    throw user_error(
+        "{}: there is no text to evaluate; name files, as in "
+        "`colossus eval {} my-text.txt`",
+        options.run, options.run);
   }
   const model::BatchShape shape{
       .micro_batch_size = std::min(options.batch, inputs.set.num_windows),
@@ -109,8 +110,9 @@ void add_eval(CLI::App& app) {
   command->add_option("RUN", options->run, "the folder of a run")->required();
   command->add_option("TEXT", options->texts,
                       "files, folders, globs, or - for standard input");
-  command->add_option("--text-field", options->text_field,
-                      "the field of .jsonl files that holds the text")
+  command
+      ->add_option("--text-field", options->text_field,
+                   "the field of .jsonl files that holds the text")
       ->capture_default_str();
   command->add_option("--step", options->step,
                       "the checkpoint of this step; else the newest");

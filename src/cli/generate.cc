@@ -33,10 +33,14 @@ void print_text(std::string_view text) {
 
 const char* end_text(serving::Generated::End end) {
   switch (end) {
-    case serving::Generated::End::kLength: return "length";
-    case serving::Generated::End::kStopString: return "stop string";
-    case serving::Generated::End::kEndOfDocument: return "end of document";
-    case serving::Generated::End::kInterrupted: return "interrupted";
+    case serving::Generated::End::kLength:
+      return "length";
+    case serving::Generated::End::kStopString:
+      return "stop string";
+    case serving::Generated::End::kEndOfDocument:
+      return "end of document";
+    case serving::Generated::End::kInterrupted:
+      return "interrupted";
   }
   return "";
 }
@@ -47,14 +51,12 @@ void run(Options& options) {
   const TrainedModel trained =
       load_trained_model(options.run, options.step, options.overrides);
   const StopSignal stop;
-  serving::Generator generator(trained.config.model,
-                               trained.config.run.seq_len, *trained.tokenizer,
-                               *trained.backend);
+  serving::Generator generator(trained.config.model, trained.config.run.seq_len,
+                               *trained.tokenizer, *trained.backend);
   print_text(options.generate.prompt);
   const double begin = real_clock().steady_seconds();
-  const serving::Generated result =
-      generator.generate(trained.weights, options.generate, print_text,
-                         &stop.requested());
+  const serving::Generated result = generator.generate(
+      trained.weights, options.generate, print_text, &stop.requested());
   const double seconds = real_clock().steady_seconds() - begin;
   fmt::print("\n");
   std::fflush(stdout);
@@ -88,8 +90,9 @@ void add_generate(CLI::App& app) {
       ->add_option("--temperature", g.sampling.temperature,
                    "0: always the likeliest token")
       ->capture_default_str();
-  command->add_option("--top-k", g.sampling.top_k,
-                      "only the k likeliest tokens; 0: all")
+  command
+      ->add_option("--top-k", g.sampling.top_k,
+                   "only the k likeliest tokens; 0: all")
       ->capture_default_str();
   command
       ->add_option("--top-p", g.sampling.top_p,

@@ -1,9 +1,9 @@
 // `colossus train CONFIG` and `colossus train --resume RUN`.
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -12,14 +12,16 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "checkpoint/checkpoint_reader.h"
 #include "cli/commands.h"
 #include "cli/stop_signal.h"
-#include "checkpoint/checkpoint_reader.h"
 #include "cli/terminal.h"
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/peak.h"
+#include "runtime/report.h"
 #include "runtime/run_log.h"
 #include "runtime/trainer.h"
 #include "serving/generator.h"
@@ -103,9 +105,10 @@ config::Config config_of_old_run(const Options& options) {
 void print_outcome(const runtime::TrainingSummary& summary,
                    const config::Config& config) {
   if (!summary.finished) {
-    fmt::print("stopped after step {} of {}; go on with: colossus train "
-               "--resume {}\n",
-               summary.step, config.run.steps, config.run.dir);
+    fmt::print(
+        "stopped after step {} of {}; go on with: colossus train "
+        "--resume {}\n",
+        summary.step, config.run.steps, config.run.dir);
     return;
   }
   fmt::print("trained {} steps in {}\n", summary.step,
@@ -124,8 +127,9 @@ void print_outcome(const runtime::TrainingSummary& summary,
 void run(const Options& options) {
   const bool resume = !options.resume.empty();
   if (resume && !options.config_file.empty()) {
-    throw user_error("give a config or --resume, not both; --resume takes the "
-                     "config that the run saved");
+    throw user_error(
+        "give a config or --resume, not both; --resume takes the "
+        "config that the run saved");
   }
   const config::Config config =
       resume ? config_of_old_run(options) : config_of_new_run(options);
@@ -134,10 +138,10 @@ void run(const Options& options) {
   const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
       static_cast<int>(config.kernels.threads), config.kernels.target);
   GeneratedSamples samples(config, *inputs.tokenizer, *backend);
-  const int threads = config.kernels.threads > 0
-                          ? static_cast<int>(config.kernels.threads)
-                          : static_cast<int>(std::max(
-                                1u, std::thread::hardware_concurrency()));
+  const int threads =
+      config.kernels.threads > 0
+          ? static_cast<int>(config.kernels.threads)
+          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const runtime::Surroundings around{
       .fs = real_file_system(),
       .clock = real_clock(),
@@ -147,6 +151,7 @@ void run(const Options& options) {
       .out = std::cout,
       .progress = progress_options(STDOUT_FILENO),
       .num_threads = threads,
+      .peak_flops_per_second = kernels::measure_fma_peak(threads),
       .machine = backend->description(),
       .text_sampler = &samples};
   real_file_system().create_directories(config.run.dir);
@@ -155,6 +160,8 @@ void run(const Options& options) {
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
+  fmt::print("report: {}\n",
+             runtime::write_report(real_file_system(), config.run.dir));
   if (!summary.finished) throw Stopped{};
 }
 

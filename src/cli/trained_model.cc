@@ -23,8 +23,10 @@ checkpoint::VerifiedCheckpoint find_checkpoint(const std::string& run_folder,
   std::optional<checkpoint::VerifiedCheckpoint> found =
       checkpoint::newest_good_checkpoint(run_folder, kParts, skipped);
   for (const checkpoint::SkippedCheckpoint& s : skipped) {
-    fmt::print(stderr, "the checkpoint of step {} is damaged, using the one "
-               "before it: {}\n", s.step, s.reason);
+    fmt::print(stderr,
+               "the checkpoint of step {} is damaged, using the one "
+               "before it: {}\n",
+               s.step, s.reason);
   }
   if (!found) {
     throw user_error("{}: there is no checkpoint in this run yet", run_folder);

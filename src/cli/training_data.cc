@@ -86,8 +86,7 @@ EvalInputs validation_of(const config::Config& config,
 
 std::string digest_of(const data::TokenFile& tokens,
                       const data::Tokenizer& tokenizer) {
-  const std::string text =
-      tokens.content_hash().hex() + tokenizer.hash().hex();
+  const std::string text = tokens.content_hash().hex() + tokenizer.hash().hex();
   return hash128(std::as_bytes(std::span(text.data(), text.size()))).hex();
 }
 
@@ -124,8 +123,8 @@ void tokenize_into(const std::string& path,
   options.keep_invalid_utf8 = true;
   data::Corpus corpus(list.files, options);
   data::TokenEncoder encoder(tokenizer);
-  data::TokenFileWriter writer(real_file_system(), path,
-                               tokenizer.vocab_size(), tokenizer.hash());
+  data::TokenFileWriter writer(real_file_system(), path, tokenizer.vocab_size(),
+                               tokenizer.hash());
   std::string document;
   std::vector<int32_t> tokens;
   while (corpus.next(document)) {
@@ -142,8 +141,8 @@ void tokenize_into(const std::string& path,
 TrainingInputs open_training_inputs(const config::Config& config) {
   TrainingInputs inputs;
   inputs.tokenizer = open_tokenizer(config);
-  const auto tokens = open_tokens(
-      file_in(config.data.path, "train.tokens"), *inputs.tokenizer);
+  const auto tokens =
+      open_tokens(file_in(config.data.path, "train.tokens"), *inputs.tokenizer);
   const auto sampler = std::make_shared<data::Sampler>(
       *tokens, static_cast<uint64_t>(config.run.seed), config.run.seq_len,
       config.run.global_batch_size(), config.run.num_shards);

@@ -1,4 +1,5 @@
-// The embedding table's look-up and its gradient. N tokens, V vocabulary, D dim.
+// The embedding table's look-up and its gradient. N tokens, V vocabulary, D
+// dim.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct EmbeddingForward {
 // shard's part of the touched rows here, and the look-up finishes them.
 struct TouchedRows {
   int64_t num_rows = 0;
-  const int32_t* row_U = nullptr;   // [U] vocabulary ids
+  const int32_t* row_U = nullptr;    // [U] vocabulary ids
   const int32_t* index_N = nullptr;  // [N] place in row_U of each token
   float* shard_rows_PUD = nullptr;   // [num_shards, U, D]
 };

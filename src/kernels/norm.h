@@ -6,8 +6,8 @@
 //
 // The scale's gradient (shards: shards.h) is, within a shard, summed in blocks
 // of kNormRowBlock rows: a chain over a block's rows, then the blocks in order.
-// With `accumulate` the blocks are added to what dscale holds. A sum over D runs
-// over 16 lanes (column mod 16), each in order, and their fixed tree.
+// With `accumulate` the blocks are added to what dscale holds. A sum over D
+// runs over 16 lanes (column mod 16), each in order, and their fixed tree.
 #pragma once
 
 #include <cstdint>

@@ -31,7 +31,7 @@ struct RouterForward {
   float* probs_RE;
   int32_t* expert_RS;
   float* weight_RS;
-  float* share_PE;       // P shards: fraction of the assignments to e
+  float* share_PE;  // P shards: fraction of the assignments to e
   float* balance_loss_P;
   float* z_loss_P;
 };
@@ -46,8 +46,9 @@ struct RouterDispatch {
   int32_t* slot_RS;        // the sorted place of a token's choice
 };
 
-// y_RD = (dense_RD + sum over choices in order of weight * y_slots[slot]) * scale
-// dense null: no such term. One chain of fused multiply-adds from dense, or 0.
+// y_RD = (dense_RD + sum over choices in order of weight * y_slots[slot]) *
+// scale dense null: no such term. One chain of fused multiply-adds from dense,
+// or 0.
 struct ExpertCombineForward {
   int64_t rows, dim, num_selected;
   float scale;
@@ -60,8 +61,8 @@ struct ExpertCombineForward {
 
 // dy_slots[slot] = dy * scale * weight;  ddense = dy * scale
 // dweight_RS     = scale * <dy, y_slots[slot]>
-// dy_slots may be y_slots. <,> runs over 16 lanes (column mod 16), each in order,
-// and their fixed tree.
+// dy_slots may be y_slots. <,> runs over 16 lanes (column mod 16), each in
+// order, and their fixed tree.
 struct ExpertCombineBackward {
   int64_t rows, dim, num_selected;
   float scale;
@@ -92,8 +93,8 @@ struct RouterBackward {
 };
 
 // dm_RD = ddense_m_RD + dlogits_RE w_ED + sum over choices of dm_slots[slot]
-// in this order, dlogits w as a chain over E that starts from ddense_m; ddense_m
-// null: from 0.
+// in this order, dlogits w as a chain over E that starts from ddense_m;
+// ddense_m null: from 0.
 struct ExpertInputBackward {
   int64_t rows, dim, num_experts, num_selected;
   const float* dm_slots;

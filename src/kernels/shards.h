@@ -2,8 +2,8 @@
 //
 // A call works on the rows of `num_shards` shards, one after the other, equally
 // many each. Per-row results do not care. The gradient of a parameter does: its
-// value is the binary tree over the shards (distance 1 first, left + right), and
-// a shard's own value is one chain over its rows in order:
+// value is the binary tree over the shards (distance 1 first, left + right),
+// and a shard's own value is one chain over its rows in order:
 //
 //   num_shards == 1: the chain starts from what `dw` holds if `accumulate`
 //                    (the next micro-batch of a shard), from 0 otherwise.

@@ -26,8 +26,8 @@ struct SumOfSquares {
 //   m  = m + (1 - beta1) (g' - m)
 //   v  = v + (1 - beta2) (g'^2 - v)
 //   w  = w - lr * decay * w - lr * (m * bias1) / (sqrt(v * bias2) + eps)
-// bias1 = 1 / (1 - beta1^t), bias2 likewise. Where a product is added to m, v or
-// w, or taken from w, the two are fused; root and division are exact.
+// bias1 = 1 / (1 - beta1^t), bias2 likewise. Where a product is added to m, v
+// or w, or taken from w, the two are fused; root and division are exact.
 struct AdamWUpdate {
   int64_t count;
   float* w;

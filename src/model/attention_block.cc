@@ -5,9 +5,9 @@
 
 namespace colossus::model {
 
-AttentionActivations take_attention_activations(
-    const config::ModelConfig& c, const BatchShape& shape,
-    tensor::Arena& arena) {
+AttentionActivations take_attention_activations(const config::ModelConfig& c,
+                                                const BatchShape& shape,
+                                                tensor::Arena& arena) {
   const int64_t R = shape.num_tokens();
   return {.qkv_RC = arena.take<float>(R * c.qkv_dim(), "activations"),
           .o_RHK = arena.take<float>(R * c.q_dim(), "activations"),

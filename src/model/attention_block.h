@@ -39,8 +39,7 @@ AttentionScratch take_attention_scratch(const config::ModelConfig& config,
 void attention_block_forward(const BlockContext& context,
                              const kernels::AttentionShape& attention,
                              const AttentionWeights& w, const float* a_RD,
-                             const AttentionActivations& act,
-                             float* branch_RD);
+                             const AttentionActivations& act, float* branch_RD);
 
 // Writes da_RD.
 void attention_block_backward(const BlockContext& context,

@@ -43,8 +43,8 @@ std::span<const float> Decoder::append(const float* w,
   int64_t last = 0;
   for (int64_t at = 0; at < count; at += kChunk) {
     const int64_t size = std::min(kChunk, count - at);
-    forward_chunk(w, tokens.subspan(static_cast<size_t>(at),
-                                    static_cast<size_t>(size)));
+    forward_chunk(
+        w, tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(size)));
     last = size - 1;
   }
   backend_.head_logits(
@@ -69,14 +69,13 @@ void Decoder::forward_chunk(const float* w, std::span<const int32_t> tokens) {
        .tokens_N = tokens.data(),
        .w_VD = w + parameters_.embedding(),
        .x_ND = x_ND_});
-  backend_.rms_norm_forward(
-      {.rows = N,
-       .dim = config_.model_dim,
-       .eps = static_cast<float>(config_.rms_norm_eps),
-       .x_RD = x_ND_,
-       .scale_D = w + parameters_.layer(0).pre_attn_norm,
-       .y_RD = a_ND_,
-       .inv_rms_R = inv_rms_N_});
+  backend_.rms_norm_forward({.rows = N,
+                             .dim = config_.model_dim,
+                             .eps = static_cast<float>(config_.rms_norm_eps),
+                             .x_RD = x_ND_,
+                             .scale_D = w + parameters_.layer(0).pre_attn_norm,
+                             .y_RD = a_ND_,
+                             .inv_rms_R = inv_rms_N_});
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     forward_layer(w, layer, block);
   }

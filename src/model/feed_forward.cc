@@ -268,8 +268,7 @@ FeedForwardScratch take_feed_forward_scratch(const config::ModelConfig& c,
 
 void feed_forward_forward(const BlockContext& x, const FeedForwardWeights& w,
                           const float* m_RD, const FeedForwardActivations& act,
-                          const FeedForwardScratch& scratch,
-                          float* branch_RD) {
+                          const FeedForwardScratch& scratch, float* branch_RD) {
   const config::ModelConfig& c = x.config;
   if (!c.has_experts()) {
     dense_forward(x, w, m_RD, act, scratch, branch_RD);
@@ -292,8 +291,7 @@ void feed_forward_forward(const BlockContext& x, const FeedForwardWeights& w,
 }
 
 void feed_forward_backward(const BlockContext& x, const FeedForwardWeights& w,
-                           const float* m_RD,
-                           const FeedForwardActivations& act,
+                           const float* m_RD, const FeedForwardActivations& act,
                            const FeedForwardScratch& scratch,
                            const float* dbranch_RD, float* dm_RD,
                            const FeedForwardGradients& grad) {

@@ -20,11 +20,11 @@ Grok::Grok(const config::ModelConfig& config, const BatchShape& shape,
   take_activations(arena);
   feed_forward_scratch_ = take_feed_forward_scratch(config_, shape_, arena);
   const bool training = mode == Mode::kTraining;
-  head_workspace_ = arena.take<float>(
-      backend_.head_workspace_floats(shape_.num_tokens(), config_.model_dim,
-                                     config_.vocab_size, shape_.num_shards,
-                                     training),
-      "logits");
+  head_workspace_ =
+      arena.take<float>(backend_.head_workspace_floats(
+                            shape_.num_tokens(), config_.model_dim,
+                            config_.vocab_size, shape_.num_shards, training),
+                        "logits");
   if (training) take_scratch(arena);
 }
 
@@ -99,14 +99,13 @@ void Grok::forward(const float* w, std::span<const int32_t> tokens_N) {
        .tokens_N = tokens_N.data(),
        .w_VD = w + parameters_.embedding(),
        .x_ND = x0_ND_});
-  backend_.rms_norm_forward(
-      {.rows = N,
-       .dim = D,
-       .eps = static_cast<float>(config_.rms_norm_eps),
-       .x_RD = x0_ND_,
-       .scale_D = w + parameters_.layer(0).pre_attn_norm,
-       .y_RD = layers_[0].a_ND,
-       .inv_rms_R = first_inv_rms_N_});
+  backend_.rms_norm_forward({.rows = N,
+                             .dim = D,
+                             .eps = static_cast<float>(config_.rms_norm_eps),
+                             .x_RD = x0_ND_,
+                             .scale_D = w + parameters_.layer(0).pre_attn_norm,
+                             .y_RD = layers_[0].a_ND,
+                             .inv_rms_R = first_inv_rms_N_});
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     forward_layer(w, layer);
   }
@@ -135,8 +134,7 @@ void Grok::forward_layer(const float* w, int64_t layer) {
                                   .post_inv_rms_R = a.post_attn_inv_rms_N,
                                   .next_inv_rms_R = a.pre_moe_inv_rms_N});
   feed_forward_forward(block, layer_feed_forward(config_, o, w), a.m_ND,
-                       a.feed_forward, feed_forward_scratch_,
-                       a.ffn_branch_ND);
+                       a.feed_forward, feed_forward_scratch_, a.ffn_branch_ND);
   backend_.residual_norm_forward({.rows = N,
                                   .dim = D,
                                   .eps = eps,
@@ -152,9 +150,9 @@ void Grok::forward_layer(const float* w, int64_t layer) {
 
 void Grok::head_and_loss(const float* w, std::span<const int32_t> targets_N,
                          float* grad, kernels::Shards shards) {
-  COLOSSUS_CHECK(
-      static_cast<int64_t>(targets_N.size()) == shape_.num_tokens(),
-      "{} targets for a batch of {}", targets_N.size(), shape_.num_tokens());
+  COLOSSUS_CHECK(static_cast<int64_t>(targets_N.size()) == shape_.num_tokens(),
+                 "{} targets for a batch of {}", targets_N.size(),
+                 shape_.num_tokens());
   const bool training = grad != nullptr;
   const double tokens = static_cast<double>(shape_.tokens_per_shard());
   backend_.head_loss(
@@ -230,46 +228,44 @@ void Grok::backward_layer(const float* w, int64_t layer, float* grad,
   const bool last = layer + 1 == config_.num_layers;
   const BlockContext block = context(shards);
 
-  backend_.residual_norm_backward(
-      {.rows = N,
-       .dim = D,
-       .dx_out_RD = last ? nullptr : dx_ND_,
-       .dy_RD = dy_ND_,
-       .x_out_RD = a.x_out_ND,
-       .branch_RD = a.ffn_branch_ND,
-       .post_scale_D = w + o.post_moe_norm,
-       .next_scale_D = w + next_norm(layer),
-       .post_inv_rms_R = a.post_moe_inv_rms_N,
-       .next_inv_rms_R = a.next_inv_rms_N,
-       .dx_RD = dx_ND_,
-       .dbranch_RD = dbranch_ND_,
-       .dpost_scale_D = grad + o.post_moe_norm,
-       .dnext_scale_D = grad + next_norm(layer),
-       .shards = shards,
-       .workspace = norm_workspace_});
+  backend_.residual_norm_backward({.rows = N,
+                                   .dim = D,
+                                   .dx_out_RD = last ? nullptr : dx_ND_,
+                                   .dy_RD = dy_ND_,
+                                   .x_out_RD = a.x_out_ND,
+                                   .branch_RD = a.ffn_branch_ND,
+                                   .post_scale_D = w + o.post_moe_norm,
+                                   .next_scale_D = w + next_norm(layer),
+                                   .post_inv_rms_R = a.post_moe_inv_rms_N,
+                                   .next_inv_rms_R = a.next_inv_rms_N,
+                                   .dx_RD = dx_ND_,
+                                   .dbranch_RD = dbranch_ND_,
+                                   .dpost_scale_D = grad + o.post_moe_norm,
+                                   .dnext_scale_D = grad + next_norm(layer),
+                                   .shards = shards,
+                                   .workspace = norm_workspace_});
   feed_forward_backward(block, layer_feed_forward(config_, o, w), a.m_ND,
                         a.feed_forward, feed_forward_scratch_, dbranch_ND_,
                         dy_ND_, layer_feed_forward(config_, o, grad));
-  backend_.residual_norm_backward(
-      {.rows = N,
-       .dim = D,
-       .dx_out_RD = dx_ND_,
-       .dy_RD = dy_ND_,
-       .x_out_RD = a.x_mid_ND,
-       .branch_RD = a.attn_branch_ND,
-       .post_scale_D = w + o.post_attn_norm,
-       .next_scale_D = w + o.pre_moe_norm,
-       .post_inv_rms_R = a.post_attn_inv_rms_N,
-       .next_inv_rms_R = a.pre_moe_inv_rms_N,
-       .dx_RD = dx_ND_,
-       .dbranch_RD = dbranch_ND_,
-       .dpost_scale_D = grad + o.post_attn_norm,
-       .dnext_scale_D = grad + o.pre_moe_norm,
-       .shards = shards,
-       .workspace = norm_workspace_});
+  backend_.residual_norm_backward({.rows = N,
+                                   .dim = D,
+                                   .dx_out_RD = dx_ND_,
+                                   .dy_RD = dy_ND_,
+                                   .x_out_RD = a.x_mid_ND,
+                                   .branch_RD = a.attn_branch_ND,
+                                   .post_scale_D = w + o.post_attn_norm,
+                                   .next_scale_D = w + o.pre_moe_norm,
+                                   .post_inv_rms_R = a.post_attn_inv_rms_N,
+                                   .next_inv_rms_R = a.pre_moe_inv_rms_N,
+                                   .dx_RD = dx_ND_,
+                                   .dbranch_RD = dbranch_ND_,
+                                   .dpost_scale_D = grad + o.post_attn_norm,
+                                   .dnext_scale_D = grad + o.pre_moe_norm,
+                                   .shards = shards,
+                                   .workspace = norm_workspace_});
   attention_block_backward(block, attention_, {w + o.qkv, w + o.o}, a.a_ND,
-                           a.attention, attention_scratch_, dbranch_ND_,
-                           dy_ND_, {grad + o.qkv, grad + o.o});
+                           a.attention, attention_scratch_, dbranch_ND_, dy_ND_,
+                           {grad + o.qkv, grad + o.o});
 }
 
 void Grok::find_touched_rows(std::span<const int32_t> tokens_N) {

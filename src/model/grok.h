@@ -27,7 +27,7 @@ namespace colossus::model {
 
 // What one call says of its shards, P of them.
 struct BatchResult {
-  std::vector<double> loss_P;      // mean cross-entropy of the micro-batch, nats
+  std::vector<double> loss_P;  // mean cross-entropy of the micro-batch, nats
   std::vector<double> aux_loss_P;  // weighted router losses, mean over layers
   std::vector<float> expert_load_LE;  // share of assignments, mean over shards
 };

@@ -14,10 +14,9 @@ ParameterList::ParameterList(const config::ModelConfig& c) {
                    by_model_dim);
   for (int64_t layer = 0; layer < c.num_layers; ++layer) add_layer(c, layer);
   final_norm_ = add("model.norm.weight", {c.model_dim}, 0);
-  head_ = c.tie_embeddings
-              ? embedding_
-              : add("lm_head.weight", {c.vocab_size, c.model_dim},
-                    by_model_dim);
+  head_ = c.tie_embeddings ? embedding_
+                           : add("lm_head.weight", {c.vocab_size, c.model_dim},
+                                 by_model_dim);
 }
 
 void ParameterList::add_layer(const config::ModelConfig& c, int64_t index) {
@@ -57,8 +56,8 @@ void ParameterList::add_layer(const config::ModelConfig& c, int64_t index) {
     const int64_t dense = c.dense_ffn_dim;
     o.gate_up = add(mlp + "gate_proj.weight", {dense, D}, std_of(D));
     add(mlp + "up_proj.weight", {dense, D}, std_of(D));
-    o.down = add(mlp + "down_proj.weight", {D, dense},
-                 std_of(dense) * residual);
+    o.down =
+        add(mlp + "down_proj.weight", {D, dense}, std_of(dense) * residual);
   }
   o.post_moe_norm = add(prefix + "post_moe_norm.weight", {D}, 0);
   layers_.push_back(o);

@@ -1,9 +1,9 @@
 // The parameters of a Grok model: names, shapes and places in one flat vector.
 //
 // The flat vector is what the optimizer, the shards (slice i of S), checkpoints
-// and gradients share. Matrices that one product reads lie side by side: q, k, v;
-// gate and up; the three of an expert. Names and layouts [out, in] are those of
-// the released Grok-2 files.
+// and gradients share. Matrices that one product reads lie side by side: q, k,
+// v; gate and up; the three of an expert. Names and layouts [out, in] are those
+// of the released Grok-2 files.
 #pragma once
 
 #include <cstdint>

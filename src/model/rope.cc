@@ -23,10 +23,10 @@ void fill_angles(const config::ModelConfig& c, int64_t seq_len, float* cos_TJ,
 
 void fill_position_scale(int64_t start, int64_t seq_len, float* scale_T) {
   for (int64_t t = 0; t < seq_len; ++t) {
-    scale_T[t] = t <= start ? 1.0f
-                            : static_cast<float>(
-                                  exact_log(static_cast<double>(t)) /
-                                  exact_log(static_cast<double>(start)));
+    scale_T[t] =
+        t <= start ? 1.0f
+                   : static_cast<float>(exact_log(static_cast<double>(t)) /
+                                        exact_log(static_cast<double>(start)));
   }
 }
 

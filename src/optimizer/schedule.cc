@@ -13,8 +13,8 @@ constexpr double kPi = 3.14159265358979323846;
 // part / whole in [0, 1]; a whole of nothing is done.
 double share(int64_t part, int64_t whole) {
   if (whole <= 0) return 1;
-  return std::clamp(static_cast<double>(part) / static_cast<double>(whole),
-                    0.0, 1.0);
+  return std::clamp(static_cast<double>(part) / static_cast<double>(whole), 0.0,
+                    1.0);
 }
 
 }  // namespace

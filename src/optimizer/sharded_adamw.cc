@@ -75,8 +75,7 @@ void ShardedAdamW::update_slice(int64_t slice, int64_t step,
                            .beta1 = static_cast<float>(config_.beta1),
                            .beta2 = static_cast<float>(config_.beta2),
                            .eps = static_cast<float>(config_.eps),
-                           .weight_decay =
-                               static_cast<float>(run.weight_decay),
+                           .weight_decay = static_cast<float>(run.weight_decay),
                            .bias1 = static_cast<float>(bias1),
                            .bias2 = static_cast<float>(bias2)});
   }

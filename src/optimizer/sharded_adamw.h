@@ -25,9 +25,8 @@ class ShardedAdamW {
  public:
   // `padded_count` is a multiple of 16 * num_shards. `backend` must outlive it.
   ShardedAdamW(const config::OptimizerConfig& config,
-               const tensor::TensorLayout& layout,
-               int64_t padded_count, int64_t num_shards,
-               kernels::Backend& backend);
+               const tensor::TensorLayout& layout, int64_t padded_count,
+               int64_t num_shards, kernels::Backend& backend);
 
   int64_t slice_count() const { return slice_count_; }
 

@@ -22,8 +22,8 @@ std::string read_kernel_text(const char* path) {
   std::string text;
   char buffer[8192];
   constexpr size_t kMost = 4 << 20;
-  for (ssize_t n; text.size() < kMost &&
-                  (n = read(fd, buffer, sizeof(buffer))) > 0;) {
+  for (ssize_t n;
+       text.size() < kMost && (n = read(fd, buffer, sizeof(buffer))) > 0;) {
     text.append(buffer, static_cast<size_t>(n));
   }
   close(fd);
@@ -62,9 +62,8 @@ OomTraces read_oom_traces() {
 RunningMark::RunningMark(FileSystem& fs, const std::string& run_folder,
                          int64_t pid, const OomTraces& now)
     : fs_(fs), path_(mark_path(run_folder)) {
-  const nlohmann::json mark = {{"pid", pid},
-                               {"boot_id", now.boot_id},
-                               {"oom_kills", now.num_kills}};
+  const nlohmann::json mark = {
+      {"pid", pid}, {"boot_id", now.boot_id}, {"oom_kills", now.num_kills}};
   write_file_atomically(fs_, path_, mark.dump() + "\n");
 }
 

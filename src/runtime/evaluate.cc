@@ -47,9 +47,8 @@ EvalResult evaluate(model::Grok& model, const float* w, const EvalSet& set,
       result.stopped = true;
       break;
     }
-    const std::vector<int64_t> scored =
-        fill_batch(set, first, std::min(at_once, total - first), T, tokens,
-                   targets);
+    const std::vector<int64_t> scored = fill_batch(
+        set, first, std::min(at_once, total - first), T, tokens, targets);
     model.token_losses(w, tokens, targets, losses);
     for (size_t i = 0; i < scored.size(); ++i) {
       const auto begin = losses.begin() + static_cast<int64_t>(i) * T;
@@ -59,10 +58,9 @@ EvalResult evaluate(model::Grok& model, const float* w, const EvalSet& set,
   }
   if (result.tokens == 0) return result;
   result.loss = sum / static_cast<double>(result.tokens);
-  result.bits_per_byte = result.loss / kLn2 *
-                         static_cast<double>(set.total_tokens) /
-                         static_cast<double>(std::max<int64_t>(
-                             set.total_bytes, 1));
+  result.bits_per_byte =
+      result.loss / kLn2 * static_cast<double>(set.total_tokens) /
+      static_cast<double>(std::max<int64_t>(set.total_bytes, 1));
   return result;
 }
 

@@ -33,9 +33,8 @@ struct EvalResult {
 
 // The first `max_windows` windows (0: all), as many at a time as `model` takes.
 // `keep_going`, if given, is asked between batches.
-EvalResult evaluate(model::Grok& model, const float* w, const EvalSet& set,
-                    int64_t max_windows,
-                    const std::function<bool(double fraction)>& keep_going =
-                        nullptr);
+EvalResult evaluate(
+    model::Grok& model, const float* w, const EvalSet& set, int64_t max_windows,
+    const std::function<bool(double fraction)>& keep_going = nullptr);
 
 }  // namespace colossus::runtime

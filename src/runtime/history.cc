@@ -101,7 +101,7 @@ void HistoryBuilder::add_expert_load(StepMetrics& event) {
   }
 }
 
-void HistoryBuilder::add(const Validation& event) {
+void HistoryBuilder::add(Validation event) {
   append_in_order(history_.validations, event);
 }
 

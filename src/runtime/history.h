@@ -60,7 +60,7 @@ class HistoryBuilder {
  private:
   void add(RunStarted event);
   void add(StepMetrics event);
-  void add(const Validation& event);
+  void add(Validation event);
   void add(TextSample event);
   void add(CheckpointSaved event);
   void add(const CheckpointDamaged& event);

@@ -31,8 +31,8 @@ RunLog::RunLog(const config::Config& config, const Surroundings& around,
                const tensor::MemoryPlan& plan)
     : config_(config),
       around_(around),
-      flops_per_token_(config::training_flops_per_token(config.model,
-                                                        config.run.seq_len)),
+      flops_per_token_(
+          config::training_flops_per_token(config.model, config.run.seq_len)),
       journal_(around.fs, around.clock, config.run.dir),
       progress_(around.out, around.progress),
       planned_bytes_(tensor::total_bytes(plan)) {
@@ -89,8 +89,8 @@ void RunLog::step_done(const StepReport& r) {
   event.grad_norm = r.grad_norm;
   event.tokens = r.step * config_.run.tokens_per_step();
   event.tokens_per_second = tokens_per_second;
-  event.mfu = mfu(tokens_per_second, flops_per_token_,
-                  around_.peak_flops_per_second);
+  event.mfu =
+      mfu(tokens_per_second, flops_per_token_, around_.peak_flops_per_second);
   event.seconds = r.seconds;
   event.expert_load = by_layer(r.expert_load_LE, config_.model.num_experts);
   journal_.write(event);
@@ -105,14 +105,13 @@ void RunLog::step_done(const StepReport& r) {
       rate_.per_second() > 0 ? rate_.per_second() : tokens_per_second;
   progress.mfu = mfu(progress.tokens_per_second, flops_per_token_,
                      around_.peak_flops_per_second);
-  progress.seconds_left = seconds_left(
-      static_cast<double>(config_.run.steps - r.step) * tokens,
-      progress.tokens_per_second);
+  progress.seconds_left =
+      seconds_left(static_cast<double>(config_.run.steps - r.step) * tokens,
+                   progress.tokens_per_second);
   progress_.update(now(), train_view(progress));
 }
 
-void RunLog::validated(int64_t step, const EvalResult& result,
-                       double seconds) {
+void RunLog::validated(int64_t step, const EvalResult& result, double seconds) {
   const Validation event{step, result.loss, result.bits_per_byte, seconds};
   journal_.write(event);
   tensorboard_->write(event, wall());
@@ -147,8 +146,8 @@ void RunLog::checkpoint_saved(int64_t step, const std::string& path,
 }
 
 void RunLog::checkpoint_damaged(int64_t step, const std::string& reason) {
-  progress_.note(fmt::format("checkpoint of step {} is damaged and not used: {}",
-                             step, reason));
+  progress_.note(fmt::format(
+      "checkpoint of step {} is damaged and not used: {}", step, reason));
   journal_.write(CheckpointDamaged{step, "", reason});
 }
 
@@ -164,8 +163,7 @@ void RunLog::failed(int64_t step, const std::string& reason) {
   tensorboard_->flush();
 }
 
-void RunLog::finished(const TrainingSummary& summary,
-                      const std::string& hash) {
+void RunLog::finished(const TrainingSummary& summary, const std::string& hash) {
   RunFinished event;
   event.step = summary.step;
   event.tokens = summary.step * config_.run.tokens_per_step();
@@ -198,8 +196,8 @@ std::string config_digest(config::Config config) {
   const std::vector<Field> fields = fields_of(config);
   std::string text;
   for (const Field& field : fields) {
-    const bool matters = config::changes_bits(field.name, config, config,
-                                              config.run.steps + 1);
+    const bool matters =
+        config::changes_bits(field.name, config, config, config.run.steps + 1);
     if (matters) text += field.name + "=" + config::value_text(field) + "\n";
   }
   return hash128(std::as_bytes(std::span(text.data(), text.size()))).hex();

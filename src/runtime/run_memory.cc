@@ -8,12 +8,6 @@
 #include "runtime/machine_memory.h"
 
 namespace colossus::runtime {
-namespace {
-
-constexpr const char* kProgram = "program and libraries";
-
-}  // namespace
-
 RunBuffers::RunBuffers(const config::Config& config, kernels::Backend& backend,
                        tensor::Arena& arena)
     : step(config, backend, arena) {
@@ -30,10 +24,9 @@ tensor::MemoryPlan plan_memory(const config::Config& config,
   tensor::Arena arena;
   const RunBuffers planned(config, backend, arena);
   tensor::MemoryPlan plan = arena.plan();
-  // The backend's workspace is already there, inside what the process holds.
-  const uint64_t held = resident_bytes(), workspace = backend.workspace_bytes();
-  plan.emplace_back("kernel workspace", workspace);
-  plan.emplace_back(kProgram, held > workspace ? held - workspace : held);
+  // The workspace is reserved, and touched by the first step.
+  plan.emplace_back("kernel workspace", backend.workspace_bytes());
+  plan.emplace_back("program and libraries", resident_bytes());
   return plan;
 }
 
@@ -42,8 +35,8 @@ std::string memory_plan_text(const tensor::MemoryPlan& plan) {
   std::stable_sort(
       sorted.begin(), sorted.end(),
       [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::string text =
-      fmt::format("memory planned: {}\n", human_bytes(tensor::total_bytes(plan)));
+  std::string text = fmt::format("memory planned: {}\n",
+                                 human_bytes(tensor::total_bytes(plan)));
   for (const auto& [label, bytes] : sorted) {
     text += fmt::format("  {:<26} {:>11}\n", label, human_bytes(bytes));
   }

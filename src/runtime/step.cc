@@ -29,12 +29,13 @@ TrainingStep::TrainingStep(const config::Config& config,
                            kernels::Backend& backend, tensor::Arena& arena)
     : run_(config.run),
       backend_(backend),
-      model_(config.model, batch_shape(config),
-             model::Grok::Mode::kTraining, backend, arena),
+      model_(config.model, batch_shape(config), model::Grok::Mode::kTraining,
+             backend, arena),
       padded_count_(model_.parameters().padded_count(run_.num_shards)) {
   const auto num_groups =
       static_cast<uint64_t>(run_.num_shards / shards_together());
-  for (int digit = 0; digit < static_cast<int>(std::bit_width(num_groups)); ++digit) {
+  for (int digit = 0; digit < static_cast<int>(std::bit_width(num_groups));
+       ++digit) {
     gradients_.push_back(arena.take<float>(padded_count_, "gradients"));
   }
   const auto tokens = static_cast<size_t>(model_.shape().num_tokens());
@@ -44,8 +45,8 @@ TrainingStep::TrainingStep(const config::Config& config,
 
 StepResult TrainingStep::compute(const float* w, int64_t step,
                                  const BatchSource& source) {
-  const auto micro_batches = static_cast<size_t>(
-      run_.num_shards * run_.micro_batches_per_shard);
+  const auto micro_batches =
+      static_cast<size_t>(run_.num_shards * run_.micro_batches_per_shard);
   loss_.assign(micro_batches, 0.0);
   aux_loss_.assign(micro_batches, 0.0);
   expert_load_LE_.clear();
@@ -66,8 +67,8 @@ StepResult TrainingStep::compute(const float* w, int64_t step,
 }
 
 void TrainingStep::compute_group(const float* w, int64_t step,
-                                 int64_t first_shard,
-                                 const BatchSource& source, float* gradient) {
+                                 int64_t first_shard, const BatchSource& source,
+                                 float* gradient) {
   for (int64_t m = 0; m < run_.micro_batches_per_shard; ++m) {
     read_batch(step, first_shard, m, source);
     record(model_.forward_backward(w, tokens_, targets_, gradient, m > 0),
@@ -87,12 +88,12 @@ void TrainingStep::read_batch(int64_t step, int64_t first_shard,
   }
 }
 
-void TrainingStep::record(const model::BatchResult& result,
-                          int64_t first_shard, int64_t micro_batch) {
+void TrainingStep::record(const model::BatchResult& result, int64_t first_shard,
+                          int64_t micro_batch) {
   for (size_t s = 0; s < result.loss_P.size(); ++s) {
     const int64_t shard = first_shard + static_cast<int64_t>(s);
-    const auto at = static_cast<size_t>(
-        shard * run_.micro_batches_per_shard + micro_batch);
+    const auto at =
+        static_cast<size_t>(shard * run_.micro_batches_per_shard + micro_batch);
     loss_[at] = result.loss_P[s];
     aux_loss_[at] = result.aux_loss_P[s];
   }
@@ -112,8 +113,7 @@ StepResult TrainingStep::summary() const {
     r.loss += loss_[i] / count;
     r.aux_loss += aux_loss_[i] / count;
     if (!std::isfinite(loss_[i] + aux_loss_[i]) && r.bad_shard < 0) {
-      r.bad_shard =
-          static_cast<int64_t>(i) / run_.micro_batches_per_shard;
+      r.bad_shard = static_cast<int64_t>(i) / run_.micro_batches_per_shard;
       r.bad_micro_batch =
           static_cast<int64_t>(i) % run_.micro_batches_per_shard;
     }

@@ -17,9 +17,8 @@
 namespace colossus::runtime {
 
 // Fills seq_len inputs and targets: sequence `row` of `shard` in a step.
-using BatchSource = std::function<void(int64_t step, int64_t shard,
-                                       int64_t row, int32_t* tokens_T,
-                                       int32_t* targets_T)>;
+using BatchSource = std::function<void(int64_t step, int64_t shard, int64_t row,
+                                       int32_t* tokens_T, int32_t* targets_T)>;
 
 struct StepResult {
   double loss = 0;      // mean cross-entropy over the micro-batches, nats
@@ -39,9 +38,7 @@ class TrainingStep {
   StepResult compute(const float* w, int64_t step, const BatchSource& source);
 
   model::Grok& model() { return model_; }
-  const model::ParameterList& parameters() const {
-    return model_.parameters();
-  }
+  const model::ParameterList& parameters() const { return model_.parameters(); }
   int64_t padded_count() const { return padded_count_; }
   int64_t shards_together() const { return model_.shape().num_shards; }
 

@@ -121,7 +121,8 @@ View Trainer::receive_view(bool resume) {
   const int64_t number = log_.views_before() + 1;
   if (!found) {
     initialize_state();
-    return {number, 0, resume ? "no checkpoint yet: from the start" : "new run"};
+    return {number, 0,
+            resume ? "no checkpoint yet: from the start" : "new run"};
   }
   found->read_weights(layout_, buffers_.weights());
   found->read_moments(layout_, buffers_.m(), buffers_.v());
@@ -179,7 +180,11 @@ void Trainer::do_step(int64_t step) {
     fail(step, fmt::format("the loss of shard {}, micro-batch {} is not finite",
                            result.bad_shard, result.bad_micro_batch));
   }
-  const double grad_norm = adamw_.grad_norm(result.gradient);
+  // The tree sums the shards' gradients; the loss is the mean of micro-batches.
+  const double mean =
+      1 / static_cast<double>(config_.run.num_shards *
+                              config_.run.micro_batches_per_shard);
+  const double grad_norm = mean * adamw_.grad_norm(result.gradient);
   if (!std::isfinite(grad_norm)) {
     fail(step, fmt::format("the gradient of the step's {} sequences is not "
                            "finite, though their loss is",
@@ -188,7 +193,7 @@ void Trainer::do_step(int64_t step) {
   const double rate =
       optimizer::learning_rate(config_.optimizer, config_.run.steps, step);
   for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
-    adamw_.update_slice(slice, step, rate, adamw_.clip_scale(grad_norm),
+    adamw_.update_slice(slice, step, rate, mean * adamw_.clip_scale(grad_norm),
                         result.gradient, buffers_.state);
   }
   last_loss_ = result.loss;
@@ -228,20 +233,19 @@ void Trainer::after_step(int64_t step) {
 
 void Trainer::validate_now(int64_t step) {
   const double begin = around_.clock.steady_seconds();
-  const EvalResult result =
-      evaluate(buffers_.step.model(), buffers_.state.w, data_.validation,
-               config_.run.val_sequences,
-               [&](double) { return !around_.stop.load(); });
+  const EvalResult result = evaluate(
+      buffers_.step.model(), buffers_.state.w, data_.validation,
+      config_.run.val_sequences, [&](double) { return !around_.stop.load(); });
   if (result.stopped || result.tokens == 0) return;
   log_.validated(step, result, around_.clock.steady_seconds() - begin);
 }
 
 void Trainer::sample_now(int64_t step) {
   if (around_.text_sampler == nullptr) return;
-  log_.sampled(step, config_.run.sample_prompt,
-               around_.text_sampler->write(buffers_.state.w,
-                                           config_.run.sample_prompt,
-                                           config_.run.sample_tokens));
+  log_.sampled(
+      step, config_.run.sample_prompt,
+      around_.text_sampler->write(buffers_.state.w, config_.run.sample_prompt,
+                                  config_.run.sample_tokens));
 }
 
 CheckpointInfo Trainer::info_of(int64_t step) const {
@@ -253,8 +257,7 @@ CheckpointInfo Trainer::info_of(int64_t step) const {
 
 void Trainer::submit_checkpoint(int64_t step) {
   finish_checkpoint();
-  writer_.submit(info_of(step), buffers_.weights(), buffers_.m(),
-                 buffers_.v());
+  writer_.submit(info_of(step), buffers_.weights(), buffers_.m(), buffers_.v());
   pending_step_ = step;
   pending_since_ = around_.clock.steady_seconds();
 }
@@ -265,10 +268,10 @@ void Trainer::finish_checkpoint() {
   pending_step_.reset();
   writer_.wait();
   saved_step_ = step;
-  log_.checkpoint_saved(
-      step, checkpoint::checkpoint_folder(config_.run.dir, step),
-      checkpoint::checkpoint_bytes(layout_),
-      around_.clock.steady_seconds() - pending_since_);
+  log_.checkpoint_saved(step,
+                        checkpoint::checkpoint_folder(config_.run.dir, step),
+                        checkpoint::checkpoint_bytes(layout_),
+                        around_.clock.steady_seconds() - pending_since_);
 }
 
 void Trainer::stop_at(int64_t step) {
@@ -285,12 +288,11 @@ TrainingSummary Trainer::finish(int64_t step) {
   summary.step = step;
   summary.loss = last_loss_;
   const double begin = around_.clock.steady_seconds();
-  const EvalResult result =
-      evaluate(buffers_.step.model(), buffers_.state.w, data_.validation, 0,
-               [&](double fraction) {
-                 log_.evaluating(fraction);
-                 return !around_.stop.load();
-               });
+  const EvalResult result = evaluate(buffers_.step.model(), buffers_.state.w,
+                                     data_.validation, 0, [&](double fraction) {
+                                       log_.evaluating(fraction);
+                                       return !around_.stop.load();
+                                     });
   if (!result.stopped && result.tokens > 0) {
     log_.validated(step, result, around_.clock.steady_seconds() - begin);
     summary.val_loss = result.loss;
@@ -298,8 +300,7 @@ TrainingSummary Trainer::finish(int64_t step) {
   }
   if (around_.text_sampler != nullptr) {
     summary.sample = around_.text_sampler->write(
-        buffers_.state.w, config_.run.sample_prompt,
-        config_.run.sample_tokens);
+        buffers_.state.w, config_.run.sample_prompt, config_.run.sample_tokens);
     log_.sampled(step, config_.run.sample_prompt, summary.sample);
   }
   summary.seconds = log_.training_seconds();
@@ -319,8 +320,10 @@ void check_resumable(const config::Config& config, const TrainingData& data,
   const std::string ours = around.backend.numerics_version();
   if (info.numerics_version != ours) {
     throw user_error(
-        "{}: the run was computed under numerics '{}' and this process computes "
-        "under '{}', so its bits would change in the middle; go on with it on a "
+        "{}: the run was computed under numerics '{}' and this process "
+        "computes "
+        "under '{}', so its bits would change in the middle; go on with it on "
+        "a "
         "processor of that kind",
         config.run.dir, info.numerics_version, ours);
   }
@@ -346,9 +349,9 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
     plan.emplace_back("text samples", around.text_sampler->memory_bytes());
   }
   check_memory(plan, available_memory_bytes());
-  checkpoint::check_free_disk(
-      dir, model::ParameterList(config.model).layout(),
-      {config.run.keep_last, config.run.keep_every}, free_bytes(dir));
+  checkpoint::check_free_disk(dir, model::ParameterList(config.model).layout(),
+                              {config.run.keep_last, config.run.keep_every},
+                              free_bytes(dir));
   write_config(around.fs, config);
 
   RunLog log(config, around, plan);

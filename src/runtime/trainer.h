@@ -53,9 +53,9 @@ struct Surroundings {
   std::function<std::string()> stop_reason;  // "Ctrl-C"
   std::ostream& out;
   ProgressOptions progress;
-  int num_threads = 1;                // for initial values
-  double peak_flops_per_second = 0;   // 0: unknown, no MFU
-  std::string machine;                // for people
+  int num_threads = 1;               // for initial values
+  double peak_flops_per_second = 0;  // 0: unknown, no MFU
+  std::string machine;               // for people
   TextSampler* text_sampler = nullptr;
 };
 
@@ -64,7 +64,7 @@ struct TrainingSummary {
   int64_t step = 0;
   double loss = 0;
   double val_loss = 0, bits_per_byte = 0;
-  double seconds = 0;  // training, of all views of the run
+  double seconds = 0;      // training, of all views of the run
   std::string checkpoint;  // path of the last one
   std::string sample;
 };

@@ -73,8 +73,8 @@ TrainingData made_up_data() {
 class TrainerTest : public ::testing::Test {
  protected:
   TrainerTest() {
-    root_ = ::testing::TempDir() + "trainer_" + std::to_string(getpid()) +
-            "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    root_ = ::testing::TempDir() + "trainer_" + std::to_string(getpid()) + "_" +
+            ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(root_);
   }
   ~TrainerTest() override { std::filesystem::remove_all(root_); }

@@ -107,8 +107,7 @@ void CaseRun::read_tokens() {
                        values[i] < static_cast<double>(case_.model.vocab_size);
     if (!valid) {
       throw corrupt_file("{}: token {} is {}, outside the vocabulary of {}",
-                         file_->source(), i, values[i],
-                         case_.model.vocab_size);
+                         file_->source(), i, values[i], case_.model.vocab_size);
     }
     const auto column = static_cast<int64_t>(i) % (seq_len_ + 1);
     const auto token = static_cast<int32_t>(values[i]);
@@ -148,8 +147,7 @@ void CaseRun::compare_scalar(const std::string& name, double ours) {
   compare(name, {&value, 1});
 }
 
-void CaseRun::compare_parameters(const std::string& prefix,
-                                 const float* flat) {
+void CaseRun::compare_parameters(const std::string& prefix, const float* flat) {
   for (const tensor::TensorEntry& t : step_->parameters().layout()) {
     compare(prefix + t.name,
             {flat + t.offset, static_cast<size_t>(t.num_elements())});
@@ -163,16 +161,14 @@ StepResult CaseRun::step(int64_t number) {
       [&](int64_t, int64_t, int64_t row, int32_t* tokens, int32_t* targets) {
         const size_t begin = static_cast<size_t>(row) * T;
         std::copy_n(tokens_.begin() + static_cast<int64_t>(begin), T, tokens);
-        std::copy_n(targets_.begin() + static_cast<int64_t>(begin), T,
-                    targets);
+        std::copy_n(targets_.begin() + static_cast<int64_t>(begin), T, targets);
       });
 }
 
 void CaseRun::compare_forward(const StepResult& result) {
   model::Grok& model = step_->model();
   const int64_t rows = num_sequences_ * seq_len_;
-  std::vector<float> logits(
-      static_cast<size_t>(rows * case_.model.vocab_size));
+  std::vector<float> logits(static_cast<size_t>(rows * case_.model.vocab_size));
   model.logits(w_.data(), 0, rows, logits.data());
   compare("logits", logits);
   compare_scalar("loss", result.loss);

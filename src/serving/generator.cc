@@ -24,8 +24,10 @@ size_t unfinished_character(std::string_view text) {
   for (size_t back = 1; back <= most; ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if ((byte & 0xc0) == 0x80) continue;  // goes on a character
-    const size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3
-                          : byte >= 0xc0 ? 2 : 1;
+    const size_t length = byte >= 0xf0   ? 4
+                          : byte >= 0xe0 ? 3
+                          : byte >= 0xc0 ? 2
+                                         : 1;
     return length > back ? back : 0;
   }
   return 0;

@@ -50,10 +50,10 @@ class Generator {
   // `w` is the flat weight vector. `on_text`, if given, gets the text piece by
   // piece, whole UTF-8 characters where the text is UTF-8, and never a part of
   // a stop string. Throws UserError if the prompt leaves no room.
-  Generated generate(const float* w, const GenerateOptions& options,
-                     const std::function<void(std::string_view)>& on_text =
-                         nullptr,
-                     const std::atomic<bool>* stop = nullptr);
+  Generated generate(
+      const float* w, const GenerateOptions& options,
+      const std::function<void(std::string_view)>& on_text = nullptr,
+      const std::atomic<bool>* stop = nullptr);
 
  private:
   struct Parts;

@@ -13,8 +13,8 @@ namespace colossus::serving {
 namespace {
 
 int32_t likeliest(std::span<const float> logits) {
-  return static_cast<int32_t>(
-      std::max_element(logits.begin(), logits.end()) - logits.begin());
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) -
+                              logits.begin());
 }
 
 // Ids by falling logit, the k first.
@@ -37,9 +37,10 @@ std::vector<int32_t> largest(std::span<const float> logits, int64_t top_k) {
 
 void validate(const SamplingOptions& o) {
   if (!(o.temperature >= 0 && o.temperature <= 100)) {
-    throw user_error("temperature {} is not in [0, 100]; 0 takes the likeliest "
-                     "token, 1 samples as the model says",
-                     o.temperature);
+    throw user_error(
+        "temperature {} is not in [0, 100]; 0 takes the likeliest "
+        "token, 1 samples as the model says",
+        o.temperature);
   }
   if (o.top_k < 0) throw user_error("top-k {} is negative; 0 = all", o.top_k);
   if (!(o.top_p > 0 && o.top_p <= 1)) {
@@ -55,8 +56,8 @@ int32_t sample_token(std::span<const float> logits,
   std::vector<double> weight;
   double total = 0;
   for (const int32_t id : ids) {
-    const double x = (double{logits[static_cast<size_t>(id)]} - max) /
-                     options.temperature;
+    const double x =
+        (double{logits[static_cast<size_t>(id)]} - max) / options.temperature;
     weight.push_back(x < -700 ? 0.0 : exact_exp(x));
     total += weight.back();
   }

@@ -9,7 +9,7 @@ namespace colossus::serving {
 struct SamplingOptions {
   double temperature = 1.0;  // 0: always the likeliest
   int64_t top_k = 0;         // only the k likeliest; 0 = all
-  double top_p = 1.0;  // only the likeliest whose probabilities reach p
+  double top_p = 1.0;        // only the likeliest whose probabilities reach p
   uint64_t seed = 1;
 };
 

@@ -57,9 +57,9 @@ void* Arena::take_bytes(uint64_t bytes, std::string_view label) {
   if (used_ > high_water_) {
     const uint64_t growth = used_ - high_water_;
     high_water_ = used_;
-    const auto entry = std::find_if(
-        plan_.begin(), plan_.end(),
-        [&](const auto& item) { return item.first == label; });
+    const auto entry =
+        std::find_if(plan_.begin(), plan_.end(),
+                     [&](const auto& item) { return item.first == label; });
     if (entry == plan_.end()) {
       plan_.emplace_back(std::string(label), growth);
     } else {

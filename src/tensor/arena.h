@@ -39,8 +39,8 @@ class Arena {
   // plan books them under.
   template <typename T>
   T* take(int64_t count, std::string_view label) {
-    return static_cast<T*>(take_bytes(sizeof(T) * static_cast<uint64_t>(count),
-                                      label));
+    return static_cast<T*>(
+        take_bytes(sizeof(T) * static_cast<uint64_t>(count), label));
   }
 
   // A place to return to, for buffers that are not live at the same time:

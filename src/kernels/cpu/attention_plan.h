@@ -77,6 +77,17 @@ inline HeadOffsets head_offsets(const AttentionShape& s, int64_t q_head) {
           s.q_dim() + s.kv_dim() + kv_head * s.head_dim};
 }
 
+struct TileRange {
+  int64_t begin, end;
+};
+// What one piece computes: for one sequence and key head, some heads of the
+// group (0 ...), key tiles and query tiles; both gradients or one kind.
+struct BackwardPiece {
+  int64_t sequence, kv_head;
+  TileRange heads, key_tiles, query_tiles;
+  bool want_dq, want_dkv;
+};
+
 // Into how many pieces to cut the work of each (sequence, key head), so that
 // threads end together; each piece packs its keys for itself.
 inline int64_t parts_per_group(int64_t num_groups, int64_t num_items,

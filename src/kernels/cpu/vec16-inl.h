@@ -26,7 +26,7 @@ using Tag = hn::CappedTag<float, 16>;
 using Reg = hn::Vec<Tag>;
 using IntTag = hn::RebindToSigned<Tag>;
 
-inline constexpr int64_t kVec = 16;                     // lanes of a V16
+inline constexpr int64_t kVec = 16;  // lanes of a V16
 inline constexpr int64_t kRegLanes = hn::MaxLanes(Tag());
 inline constexpr int kParts = static_cast<int>(kVec / kRegLanes);
 
@@ -90,13 +90,11 @@ HWY_INLINE void store_n(const V16& v, float* x, int64_t n) {
 }
 #endif
 
-#define COLOSSUS_BINARY(name, op)                         \
-  HWY_INLINE V16 name(const V16& a, const V16& b) {       \
-    V16 r;                                                \
-    COLOSSUS_EACH_PART(p) {                               \
-      r.part[p] = hn::op(a.part[p], b.part[p]);           \
-    }                                                     \
-    return r;                                             \
+#define COLOSSUS_BINARY(name, op)                                       \
+  HWY_INLINE V16 name(const V16& a, const V16& b) {                     \
+    V16 r;                                                              \
+    COLOSSUS_EACH_PART(p) { r.part[p] = hn::op(a.part[p], b.part[p]); } \
+    return r;                                                           \
   }
 COLOSSUS_BINARY(add, Add)
 COLOSSUS_BINARY(sub, Sub)
@@ -138,8 +136,8 @@ HWY_INLINE V16 if_less(const V16& a, const V16& b, const V16& yes,
                        const V16& no) {
   V16 r;
   COLOSSUS_EACH_PART(p) {
-    r.part[p] = hn::IfThenElse(hn::Lt(a.part[p], b.part[p]), yes.part[p],
-                               no.part[p]);
+    r.part[p] =
+        hn::IfThenElse(hn::Lt(a.part[p], b.part[p]), yes.part[p], no.part[p]);
   }
   return r;
 }

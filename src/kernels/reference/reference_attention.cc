@@ -60,8 +60,7 @@ KeysValues keys_values(const AttentionShape& s, const float* qkv_TC,
   KeysValues kv;
   for (int64_t t = 0; t < s.seq_len; ++t) {
     const float* row = qkv_TC + t * s.qkv_dim();
-    kv.k.push_back(
-        rotate(s, read(row + k_at(s, kv_head), s.head_dim), t));
+    kv.k.push_back(rotate(s, read(row + k_at(s, kv_head), s.head_dim), t));
     kv.v.push_back(read(row + v_at(s, kv_head), s.head_dim));
   }
   return kv;
@@ -100,8 +99,7 @@ void attention_forward(const AttentionForward& a) {
           sum += p;
           for (size_t i = 0; i < o.size(); ++i) o[i] += p * kv.v[u][i];
         }
-        float* out =
-            a.o_BTHK + (b * s.seq_len + t) * s.q_dim() + q_at(s, h);
+        float* out = a.o_BTHK + (b * s.seq_len + t) * s.q_dim() + q_at(s, h);
         for (size_t i = 0; i < o.size(); ++i) {
           out[i] = static_cast<float>(o[i] / sum);
         }
@@ -132,12 +130,10 @@ void attention_backward(const AttentionBackward& a) {
         const int64_t row = b * s.seq_len + t;
         const Row q = rotate(
             s, read(qkv_TC + t * s.qkv_dim() + q_at(s, h), s.head_dim), t);
-        const Row o = read(a.o_BTHK + row * s.q_dim() + q_at(s, h),
-                           s.head_dim);
-        const Row d_o = read(a.do_BTHK + row * s.q_dim() + q_at(s, h),
-                             s.head_dim);
-        const double lse =
-            a.lse_BHT[(b * s.num_q_heads + h) * s.seq_len + t];
+        const Row o = read(a.o_BTHK + row * s.q_dim() + q_at(s, h), s.head_dim);
+        const Row d_o =
+            read(a.do_BTHK + row * s.q_dim() + q_at(s, h), s.head_dim);
+        const double lse = a.lse_BHT[(b * s.num_q_heads + h) * s.seq_len + t];
         const double delta = dot(o, d_o);
         const Row score = scores(s, q, kv, t);
         Row dq(head_dim, 0.0);
@@ -156,8 +152,7 @@ void attention_backward(const AttentionBackward& a) {
             dv[u][i] += p * d_o[i];
           }
         }
-        add_to(dqkv_TC + t * s.qkv_dim() + q_at(s, h),
-               rotate(s, dq, t, -1));
+        add_to(dqkv_TC + t * s.qkv_dim() + q_at(s, h), rotate(s, dq, t, -1));
       }
       for (int64_t t = 0; t < s.seq_len; ++t) {
         float* row = dqkv_TC + t * s.qkv_dim();
@@ -174,8 +169,7 @@ void attention_decode(const AttentionDecode& a) {
   const int64_t group = s.num_q_heads / s.num_kv_heads;
   for (int64_t g = 0; g < s.num_kv_heads; ++g) {
     const int64_t at = (g * s.seq_len + a.position) * s.head_dim;
-    const Row k = rotate(s, read(a.qkv_C + k_at(s, g), s.head_dim),
-                         a.position);
+    const Row k = rotate(s, read(a.qkv_C + k_at(s, g), s.head_dim), a.position);
     for (int64_t i = 0; i < s.head_dim; ++i) {
       a.k_cache_GTK[at + i] = static_cast<float>(k[static_cast<size_t>(i)]);
       a.v_cache_GTK[at + i] = a.qkv_C[v_at(s, g) + i];
@@ -188,8 +182,7 @@ void attention_decode(const AttentionDecode& a) {
       kv.k.push_back(read(a.k_cache_GTK + at, s.head_dim));
       kv.v.push_back(read(a.v_cache_GTK + at, s.head_dim));
     }
-    const Row q =
-        rotate(s, read(a.qkv_C + q_at(s, h), s.head_dim), a.position);
+    const Row q = rotate(s, read(a.qkv_C + q_at(s, h), s.head_dim), a.position);
     const Row score = scores(s, q, kv, a.position);
     double max = score[0], sum = 0;
     for (const double x : score) max = std::max(max, x);

@@ -18,6 +18,7 @@ std::vector<double> softmax(const std::vector<double>& x, double* lse) {
   for (const double value : x) sum += std::exp(value - max);
   *lse = max + std::log(sum);
   std::vector<double> p;
+  p.reserve(x.size());
   for (const double value : x) p.push_back(std::exp(value - *lse));
   return p;
 }
@@ -185,8 +186,8 @@ void expert_input_backward(const ExpertInputBackward& a) {
       double sum =
           a.ddense_m_RD == nullptr ? 0.0 : a.ddense_m_RD[r * a.dim + d];
       for (int64_t e = 0; e < a.num_experts; ++e) {
-        sum += double{a.dlogits_RE[r * a.num_experts + e]} *
-               a.w_ED[e * a.dim + d];
+        sum +=
+            double{a.dlogits_RE[r * a.num_experts + e]} * a.w_ED[e * a.dim + d];
       }
       for (int64_t j = 0; j < a.num_selected; ++j) {
         const int64_t slot = a.slot_RS[r * a.num_selected + j];

@@ -15,8 +15,8 @@ int64_t source_row(const int32_t* x_row, int64_t row) {
 }
 
 // First row of segment (group, shard).
-int64_t segment_begin(const RowGroups& groups, int64_t num_shards,
-                      int64_t rows, int64_t segment) {
+int64_t segment_begin(const RowGroups& groups, int64_t num_shards, int64_t rows,
+                      int64_t segment) {
   if (groups.segment_begin != nullptr) return groups.segment_begin[segment];
   return segment * (rows / num_shards);
 }
@@ -53,8 +53,7 @@ double gelu(double x) {
 double gelu_gradient(double x) {
   const double c = std::sqrt(2 / M_PI);
   const double t = std::tanh(c * (x + 0.044715 * x * x * x));
-  return 0.5 * (1 + t) +
-         0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x);
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x);
 }
 
 void linear_forward(const LinearForward& a) {
@@ -108,9 +107,9 @@ void linear_backward_weight(const LinearBackwardWeight& a) {
       for (int64_t i = 0; i < a.in_dim; ++i) {
         const double before =
             a.shards.accumulate ? double{dw[o * a.in_dim + i]} : 0.0;
-        const double sum = tree_sum(
-            group * num_shards, num_shards,
-            [&](int64_t segment) { return shard_sum(segment, o, i); });
+        const double sum =
+            tree_sum(group * num_shards, num_shards,
+                     [&](int64_t segment) { return shard_sum(segment, o, i); });
         dw[o * a.in_dim + i] = static_cast<float>(before + sum);
       }
     }

@@ -11,8 +11,7 @@ namespace colossus::kernels::reference {
 void embedding_forward(const EmbeddingForward& a) {
   for (int64_t n = 0; n < a.num_tokens; ++n) {
     for (int64_t d = 0; d < a.dim; ++d) {
-      a.x_ND[n * a.dim + d] =
-          a.w_VD[a.tokens_N[n] * a.dim + d] * a.multiplier;
+      a.x_ND[n * a.dim + d] = a.w_VD[a.tokens_N[n] * a.dim + d] * a.multiplier;
     }
   }
 }
@@ -24,8 +23,8 @@ void embedding_backward(const EmbeddingBackward& a) {
     float* row = a.dw_VD + a.tokens_N[n] * a.dim;
     if (a.num_shards > 1) {
       const int64_t shard = n / tokens_per_shard;
-      row = a.touched.shard_rows_PUD +
-            (shard * U + a.touched.index_N[n]) * a.dim;
+      row =
+          a.touched.shard_rows_PUD + (shard * U + a.touched.index_N[n]) * a.dim;
     }
     for (int64_t d = 0; d < a.dim; ++d) {
       row[d] += a.dx_ND[n * a.dim + d] * a.multiplier;
@@ -75,8 +74,7 @@ void rms_norm_backward(const RmsNormBackward& a) {
   }
   for (int64_t d = 0; d < a.dim; ++d) {
     const double before = a.shards.accumulate ? double{a.dscale_D[d]} : 0.0;
-    a.dscale_D[d] =
-        static_cast<float>(before + dscale[static_cast<size_t>(d)]);
+    a.dscale_D[d] = static_cast<float>(before + dscale[static_cast<size_t>(d)]);
   }
 }
 
@@ -189,18 +187,17 @@ void head_loss(const HeadLoss& a) {
   if (a.dh_ND == nullptr) return;
   for (int64_t i = 0; i < V * D; ++i) {
     const double before = a.shards.accumulate ? double{a.dw_VD[i]} : 0.0;
-    a.dw_VD[i] = static_cast<float>(
-        before + tree_sum(0, num_shards, [&](int64_t shard) {
-          return shard_dw[shard * V * D + i];
-        }));
+    a.dw_VD[i] =
+        static_cast<float>(before + tree_sum(0, num_shards, [&](int64_t shard) {
+                             return shard_dw[shard * V * D + i];
+                           }));
   }
   if (a.touched.shard_rows_PUD == nullptr) return;
   const int64_t U = a.touched.num_rows;
   for (int64_t shard = 0; shard < num_shards; ++shard) {
     for (int64_t u = 0; u < U; ++u) {
       const float* from = shard_dw + (shard * V + a.touched.row_U[u]) * D;
-      std::copy(from, from + D,
-                a.touched.shard_rows_PUD + (shard * U + u) * D);
+      std::copy(from, from + D, a.touched.shard_rows_PUD + (shard * U + u) * D);
     }
   }
 }
@@ -224,8 +221,8 @@ void adamw_update(const AdamWUpdate& a) {
         m * double{a.bias1} / (std::sqrt(v * double{a.bias2}) + a.eps);
     a.m[i] = static_cast<float>(m);
     a.v[i] = static_cast<float>(v);
-    a.w[i] = static_cast<float>(
-        a.w[i] - double{a.learning_rate} * (a.weight_decay * a.w[i] + step));
+    a.w[i] = static_cast<float>(a.w[i] - double{a.learning_rate} *
+                                             (a.weight_decay * a.w[i] + step));
   }
 }
 
