@@ -115,6 +115,12 @@ TEST(Report, IsWellFormed) {
   }
 }
 
+TEST(Report, SaysHowHighTheLossWasWhereItsStartIsCutOff) {
+  const std::string cut = "the first steps reach 7";
+  EXPECT_THAT(page_of(some_history(1000)), HasSubstr(cut));
+  EXPECT_THAT(page_of(some_history(50)), Not(HasSubstr(cut)));
+}
+
 TEST(Report, StaysSmallForALongRun) {
   EXPECT_LT(page_of(some_history(20000)).size(), 600000u);
 }

@@ -193,22 +193,21 @@ std::string readout_json(const LinePlot& plot, const Axes& axes) {
                      axes.x.high, series_json);
 }
 
-// The vertical range; says in the caption what is beyond it.
-Range y_range_of_shown(LinePlot& plot, const Range& x) {
+// Decides whether the start is cut off; the caption then says so.
+Axes axes_of_shown(LinePlot& plot, const Range& x) {
   constexpr double kStart = 0.04;
   constexpr double kLongRun = 100;
   const Range all = y_range_of(plot, x.low);
-  if (!plot.cuts_off_start || x.high - x.low < kLongRun) {
-    plot.cuts_off_start = false;
-    return all;
-  }
   const Range later = y_range_of(plot, x.low + kStart * (x.high - x.low));
-  if (later.is_empty()) return all;
-  if (later.high < all.high) {
+  const bool may_cut =
+      plot.cuts_off_start && x.high - x.low >= kLongRun && !later.is_empty();
+  Axes axes = axes_of(plot, x, may_cut ? later : all);
+  plot.cuts_off_start = all.high > axes.y.high || all.low < axes.y.low;
+  if (plot.cuts_off_start) {
     plot.unit +=
         fmt::format("; the first steps reach {}", short_number(all.high));
   }
-  return later;
+  return axes;
 }
 
 }  // namespace
@@ -224,7 +223,7 @@ std::string plot_html(const LinePlot& full) {
   if (x.is_empty()) return "";
   x.add(plot.first_step);
   x.add(plot.last_step);
-  const Axes axes = axes_of(plot, x, y_range_of_shown(plot, x));
+  const Axes axes = axes_of_shown(plot, x);
   return fmt::format(
       "<figure class=\"plot{}\">{}<div class=\"frame\">"
       "<svg role=\"img\" aria-labelledby=\"{}-title {}-desc\" width=\"100%\" "
