@@ -82,7 +82,7 @@ Axis log_axis(double lowest, double highest) {
   const int every = std::max(1, static_cast<int>(decades / 5));
   for (int power = first; std::pow(10, power) <= axis.high; power += every) {
     for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor > 1 && decades > 2) continue;
+      if (factor > 1 && decades > 3) continue;
       const double value = factor * std::pow(10, power);
       if (value < axis.low || value > axis.high) continue;
       axis.ticks.push_back({value, fmt::format("{:g}", value)});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <span>
 
 namespace colossus::runtime {
@@ -28,6 +29,13 @@ void keep_extremes(std::span<const CurvePoint> stretch, Curve& kept) {
   if (lowest != highest) kept.push_back(*highest);
 }
 
+// `points` is not empty.
+double median(Curve points) {
+  const auto middle = points.begin() + (points.size() - 1) / 2;
+  std::nth_element(points.begin(), middle, points.end(), is_lower);
+  return middle->y;
+}
+
 }  // namespace
 
 Curve thinned(const Curve& curve, size_t max_points) {
@@ -44,16 +52,19 @@ Curve thinned(const Curve& curve, size_t max_points) {
   return kept;
 }
 
-Curve smoothed(const Curve& curve, double length) {
-  const double keep = 1 - 1 / std::max(length, 1.0);
-  double sum = 0;
-  double weight = 0;
+Curve smoothed(const Curve& curve, size_t length) {
+  constexpr size_t kMaxPoints = 500;
+  Curve finite;
+  std::copy_if(curve.begin(), curve.end(), std::back_inserter(finite),
+               is_finite);
+  const size_t count = std::min(finite.size(), kMaxPoints);
   Curve smooth;
-  for (const CurvePoint& point : curve) {
-    if (!is_finite(point)) continue;
-    sum = keep * sum + point.y;
-    weight = keep * weight + 1;
-    smooth.push_back({point.x, sum / weight});
+  for (size_t n = 0; n < count; ++n) {
+    const size_t i = count < 2 ? 0 : n * (finite.size() - 1) / (count - 1);
+    const size_t reach = std::min(length / 2, i / 4);
+    const size_t end = std::min(i + reach + 1, finite.size());
+    smooth.push_back({finite[i].x, median({finite.begin() + (i - reach),
+                                           finite.begin() + end})});
   }
   return smooth;
 }

@@ -17,8 +17,10 @@ using Curve = std::vector<CurvePoint>;
 // stretch with values that are not finite keeps one of them, to show the gap.
 Curve thinned(const Curve& curve, size_t max_points);
 
-// The exponential moving average with the weight 1 - 1/length, started without
-// bias; values that are not finite are passed over.
-Curve smoothed(const Curve& curve, double length);
+// The median over `length` points around each one, for some 500 of them; over
+// fewer near the start, so that it does not hide how the curve began. A median,
+// so that one spike does not show as a plateau. Values that are not finite are
+// passed over.
+Curve smoothed(const Curve& curve, size_t length);
 
 }  // namespace colossus::runtime

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "runtime/journal.h"
@@ -39,19 +40,27 @@ void HistoryBuilder::add(JournalRecord record) {
 }
 
 void HistoryBuilder::add(RunStarted event) {
-  // Without an event of its own, the view before ended by a kill.
-  if (!history_.starts.empty() && history_.state == "open") {
-    const int64_t last =
-        history_.steps.empty() ? 0 : history_.steps.back().step;
-    notice(last, Notice::Kind::kBad, "Ended without notice",
-           "the process was killed, or the machine failed");
-  }
+  if (!history_.starts.empty() && history_.state == "open") note_abrupt_end();
   forget_steps_after(event.step);
   history_.state = "open";
   history_.finished.reset();
   notice(event.step, Notice::Kind::kNeutral,
          event.resumed ? "Resumed" : "Started", event.reason);
   history_.starts.push_back(std::move(event));
+  notices_at_last_step_ = history_.notices.size();
+  last_step_seconds_ = now_;
+}
+
+// What a resume finds (a damaged checkpoint, say) is in the journal before its
+// start, and behind the end of the view before.
+void HistoryBuilder::note_abrupt_end() {
+  const int64_t last = history_.steps.empty() ? 0 : history_.steps.back().step;
+  const auto place = history_.notices.begin() +
+                     static_cast<std::ptrdiff_t>(notices_at_last_step_);
+  history_.notices.insert(
+      place,
+      {last_step_seconds_, last, Notice::Kind::kBad, "Ended without notice",
+       "the process was killed, or the machine failed"});
 }
 
 void HistoryBuilder::forget_steps_after(int64_t step) {
@@ -73,6 +82,8 @@ void HistoryBuilder::add(StepMetrics event) {
     forget_steps_after(event.step - 1);
   }
   if (!event.expert_load.empty()) add_expert_load(event);
+  notices_at_last_step_ = history_.notices.size();
+  last_step_seconds_ = now_;
   history_.steps.push_back(std::move(event));
 }
 

@@ -72,12 +72,16 @@ class HistoryBuilder {
 
   void forget_steps_after(int64_t step);
   void add_expert_load(StepMetrics& event);
+  void note_abrupt_end();
   void notice(int64_t step, Notice::Kind kind, std::string title,
               std::string text);
 
   size_t max_expert_loads_;
   int64_t expert_load_stride_ = 1;
   double now_ = 0;  // wall time of the record being added
+  // Where and when a notice would stand that a killed run could not write.
+  size_t notices_at_last_step_ = 0;
+  double last_step_seconds_ = 0;
   RunHistory history_;
 };
 

@@ -85,6 +85,19 @@ TEST(History, SaysThatAViewEndedWithoutNotice) {
   EXPECT_EQ(history.notices[2].title, "Resumed");
 }
 
+TEST(History, PutsAnAbruptEndBeforeWhatTheResumeFound) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  feeder.feed_steps(1, 3, 1.0);
+  feeder.feed(CheckpointDamaged{3, "step-3", "checksum"});
+  feeder.feed(start_at(2));
+  const RunHistory history = feeder.finish();
+  ASSERT_THAT(history.notices, SizeIs(4));
+  EXPECT_EQ(history.notices[1].title, "Ended without notice");
+  EXPECT_EQ(history.notices[1].wall_seconds, 1004);
+  EXPECT_EQ(history.notices[2].title, "Checkpoint damaged");
+}
+
 TEST(History, KnowsHowTheLastViewEnded) {
   Feeder feeder;
   feeder.feed(start_at(0));

@@ -40,7 +40,23 @@ LinePlot empty_plot(const RunHistory& history, const std::string& id,
   plot.title = title;
   plot.unit = unit;
   plot.marks = resume_marks(history);
+  if (!history.steps.empty()) {
+    plot.first_step = static_cast<double>(history.steps.front().step);
+    plot.last_step = static_cast<double>(history.steps.back().step);
+  }
   return plot;
+}
+
+// The values as they are, pale, and what they amount to.
+void add_with_smoothed(const Curve& raw, const std::string& name,
+                       LinePlot& plot) {
+  if (raw.size() < 50) {
+    plot.series.push_back({name, "main", raw, false});
+    return;
+  }
+  const size_t length = std::max<size_t>(15, raw.size() / 40);
+  plot.series.push_back({"each step", "faint", raw, false});
+  plot.series.push_back({name, "main", smoothed(raw, length), false});
 }
 
 LinePlot loss_plot(const RunHistory& history) {
@@ -48,30 +64,27 @@ LinePlot loss_plot(const RunHistory& history) {
   plot.is_wide = true;
   plot.height = 300;
   const Curve raw = curve_of(history.steps, &StepMetrics::loss);
-  const bool is_smoothed = raw.size() >= 50;
-  plot.series.push_back(
-      {"each step", is_smoothed ? "faint" : "main", raw, false});
-  if (is_smoothed) {
-    const double length = std::max(10.0, static_cast<double>(raw.size()) / 50);
-    plot.series.push_back(
-        {"training, smoothed", "main", smoothed(raw, length), false});
-  }
+  plot.cuts_off_start = true;
+  plot.has_mark_legend = true;
+  add_with_smoothed(raw, "training", plot);
   plot.series.push_back({"held out", "second",
                          curve_of(history.validations, &Validation::val_loss),
                          history.validations.size() <= 60});
   return plot;
 }
 
-std::string single_plot(LinePlot plot, Curve curve) {
-  plot.series.push_back({plot.title, "main", std::move(curve), false});
+std::string single_plot(LinePlot plot, const Curve& curve) {
+  add_with_smoothed(curve, "median", plot);
   return plot_html(plot);
 }
 
 std::string learning_rate_html(const RunHistory& history) {
   LinePlot plot = empty_plot(history, "learning-rate", "Learning rate", "");
   plot.starts_at_zero = true;
-  return single_plot(plot,
-                     curve_of(history.steps, &StepMetrics::learning_rate));
+  plot.series.push_back({plot.title, "main",
+                         curve_of(history.steps, &StepMetrics::learning_rate),
+                         false});
+  return plot_html(plot);
 }
 
 std::string grad_norm_html(const RunHistory& history) {
@@ -92,8 +105,8 @@ std::string throughput_html(const RunHistory& history) {
 std::string mfu_html(const RunHistory& history) {
   const Curve curve = curve_of(history.steps, &StepMetrics::mfu, 100);
   if (!has_positive(curve)) return "";
-  LinePlot plot = empty_plot(history, "mfu", "Model FLOP utilization",
-                             "% of the measured peak");
+  LinePlot plot =
+      empty_plot(history, "mfu", "Model FLOP utilization", "% of peak");
   plot.starts_at_zero = true;
   return single_plot(plot, curve);
 }
@@ -125,12 +138,7 @@ std::string charts_html(const ReportInput& input) {
       bits_per_byte_html(history) + aux_loss_html(history) +
       expert_load_html(history.expert_loads);
   if (charts.empty()) return "";
-  const std::string hint =
-      resume_marks(history).empty()
-          ? ""
-          : "<p class=\"hint\">Dotted lines: the run resumed there.</p>";
-  return "<section><div class=\"charts\">" + charts + "</div>" + hint +
-         "</section>";
+  return "<section><div class=\"charts\">" + charts + "</div></section>";
 }
 
 }  // namespace colossus::runtime

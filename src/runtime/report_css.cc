@@ -76,6 +76,8 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline;
   margin-right: 6px; vertical-align: middle; background: var(--main); }
 .legend i.faint { background: var(--pale); }
 .legend i.second { background: var(--second); }
+.legend i.dotted { height: 0; border-top: 2px dashed var(--faint);
+  border-radius: 0; background: none; }
 .frame { position: relative; margin: 6px 10px 40px 46px; cursor: crosshair; }
 .frame svg { display: block; pointer-events: none; }
 .frame text { font-size: 11.5px; fill: var(--faint); }
@@ -97,6 +99,9 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline;
 
 .layers { display: grid; gap: 18px 20px;
   grid-template-columns: repeat(auto-fill, minmax(min(230px, 100%), 1fr)); }
+.layers.many { gap: 12px 14px;
+  grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); }
+.layers.many .label span, .layers.many .ends { display: none; }
 .layer .label { display: flex; justify-content: space-between; gap: 8px;
   font-size: 13px; margin-bottom: 4px; flex-wrap: wrap; }
 .layer .label span, .layer .ends { color: var(--faint); font-size: 12px; }
@@ -154,7 +159,7 @@ footer { margin-top: 40px; color: var(--faint); font-size: 13px; }
   .legend, .scale { margin-left: 0; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .facts dd { margin-bottom: 8px; }
-  .frame { margin-left: 40px; margin-right: 6px; }
+  .frame { margin-left: 42px; margin-right: 14px; }
   .events tr, .config tr { display: block; padding: 8px 0;
     border-top: 1px solid var(--grid); }
   .events tr:first-child, .config tr:first-child { border-top: 0; }

@@ -70,8 +70,10 @@ function describeCurves(data, x) {
   const step = series[best].x[points[best]];
   const lines = series.map((one, i) => {
     const at = one.x[points[i]];
-    const where = at === step ? "" : " (step " + number(at, 9) + ")";
-    return one.name + " " + number(one.y[points[i]], 5) + where;
+    const value = one.name + " " + number(one.y[points[i]], 5);
+    // Said only where the distance can be seen.
+    const isNear = Math.abs(at - step) < (data.high - data.low) / 100;
+    return isNear ? value : value + " (step " + number(at, 9) + ")";
   });
   return {at: (step - data.low) / (data.high - data.low),
           title: "step " + number(step, 9), lines};

@@ -14,14 +14,16 @@ namespace colossus::runtime {
 namespace {
 
 std::string card(const std::string& name, const std::string& value,
-                 const std::string& unit, const std::string& note,
-                 bool is_first = false) {
-  const std::string small =
-      unit.empty() ? "" : " " + element("small", "", unit);
+                 const std::string& note, bool is_first = false) {
   return element("div", is_first ? "card first" : "card",
-                 element("div", "name", name) +
-                     element("div", "value", value + small) +
+                 element("div", "name", name) + element("div", "value", value) +
                      element("div", "note", note));
+}
+
+// In full where a card has the room.
+std::string count_text(double value) {
+  return std::abs(value) < 1e5 ? with_thousands(std::llround(value))
+                               : compact_count(value);
 }
 
 std::string state_pill(const RunHistory& history) {
@@ -71,33 +73,28 @@ size_t num_last_steps(const RunHistory& history) {
 struct HeldOut {
   double val_loss = 0;
   double bits_per_byte = 0;
-  std::string note;
+  std::string at_step;  // where it is not the run's last word
 };
 
 HeldOut held_out_of(const RunHistory& history) {
   if (history.finished && history.finished->val_loss > 0) {
-    return {history.finished->val_loss, history.finished->bits_per_byte,
-            "on text never trained on"};
+    return {history.finished->val_loss, history.finished->bits_per_byte, ""};
   }
   if (history.validations.empty()) return {};
   const Validation& last = history.validations.back();
   return {last.val_loss, last.bits_per_byte,
-          "at step " + with_thousands(last.step)};
+          ", step " + with_thousands(last.step)};
 }
 
-std::string held_out_cards(const RunHistory& history) {
+std::string held_out_card(const RunHistory& history) {
   const HeldOut held_out = held_out_of(history);
-  std::string html;
+  const std::string loss = fmt::format("{:.3f}", held_out.val_loss);
   if (held_out.bits_per_byte > 0) {
-    html += card("Held-out bits per byte",
-                 fmt::format("{:.3f}", held_out.bits_per_byte), "",
-                 held_out.note, true);
+    return card("Bits per byte", fmt::format("{:.3f}", held_out.bits_per_byte),
+                "held out, loss " + loss + held_out.at_step, true);
   }
-  if (held_out.val_loss > 0) {
-    html += card("Held-out loss", fmt::format("{:.3f}", held_out.val_loss), "",
-                 "nats per token", html.empty());
-  }
-  return html;
+  if (!(held_out.val_loss > 0)) return "";
+  return card("Held-out loss", loss, "nats per token" + held_out.at_step, true);
 }
 
 std::string training_cards(const ReportInput& input) {
@@ -114,18 +111,19 @@ std::string training_cards(const ReportInput& input) {
       card("Training loss",
            fmt::format("{:.3f}",
                        mean_of_last(history.steps, count, &StepMetrics::loss)),
-           "", fmt::format("mean of the last {} steps", count));
-  html += card("Tokens", compact_count(tokens), "",
-               with_thousands(last_step(history)) + of_total + " steps");
-  html += card("Training time", human_seconds(seconds), "",
-               "without validation and files");
+           fmt::format("mean of the last {} steps", count));
+  html +=
+      card("Tokens", count_text(tokens),
+           "in " + with_thousands(last_step(history)) + of_total + " steps");
+  html += card("Training time", human_seconds(seconds),
+               "validation and saving not counted");
   if (!(seconds > 0)) return html;
   const double utilization =
       mean_of_last(history.steps, history.steps.size(), &StepMetrics::mfu);
-  html += card("Speed", compact_count(tokens / seconds), "tokens/s",
-               utilization > 0 ? fmt::format("{:.1f}% MFU", 100 * utilization)
-                               : "mean of all steps");
-  return html;
+  return html + card("Speed", count_text(tokens / seconds),
+                     utilization > 0 ? fmt::format("tokens/s, {:.1f}% MFU",
+                                                   100 * utilization)
+                                     : "tokens per second");
 }
 
 std::string fact(const std::string& name, const std::string& value,
@@ -137,8 +135,9 @@ std::string fact(const std::string& name, const std::string& value,
 
 std::string lost_text(const RunHistory& history) {
   if (history.num_steps_redone == 0) return "";
-  return fmt::format("{} steps ({}) done again after interruptions",
+  return fmt::format("{} step{} ({}) done again after interruptions",
                      with_thousands(history.num_steps_redone),
+                     history.num_steps_redone == 1 ? "" : "s",
                      human_seconds(history.seconds_redone));
 }
 
@@ -162,7 +161,7 @@ std::string header_html(const ReportInput& input) {
 
 std::string cards_html(const ReportInput& input) {
   const RunHistory& history = input.history;
-  std::string cards = held_out_cards(history);
+  std::string cards = held_out_card(history);
   if (!history.steps.empty()) cards += training_cards(input);
   if (!history.starts.empty()) {
     const RunStarted& start = history.starts.back();
@@ -171,9 +170,9 @@ std::string cards_html(const ReportInput& input) {
             ? compact_count(static_cast<double>(start.num_active_parameters)) +
                   " active for a token"
             : "";
-    cards += card("Parameters",
-                  compact_count(static_cast<double>(start.num_parameters)), "",
-                  active);
+    cards +=
+        card("Parameters",
+             compact_count(static_cast<double>(start.num_parameters)), active);
   }
   return cards.empty() ? "" : element("section", "cards", cards);
 }

@@ -13,8 +13,9 @@
 namespace colossus::runtime {
 namespace {
 
-constexpr size_t kMaxCells = 8000;  // of the whole page
-constexpr int kNumLevels = 4;       // of colour, each way
+constexpr size_t kMaxCells = 8000;    // of the whole page
+constexpr double kCellHeight = 0.92;  // of a row: a gap tells rows apart
+constexpr int kNumLevels = 4;         // of colour, each way
 // Shares relative to an even one, less 1, from which a level begins.
 constexpr std::array<double, kNumLevels> kMoreFrom = {0.1, 0.25, 0.5, 1.0};
 constexpr std::array<double, kNumLevels> kLessFrom = {0.1, 0.25, 0.5, 0.75};
@@ -94,8 +95,8 @@ std::string cells_of(const std::vector<Column>& columns, size_t layer,
       if (!is_here(at, expert)) continue;
       const size_t first = at;
       while (at < columns.size() && is_here(at, expert)) ++at;
-      path += fmt::format("M{} {}h{}v1h-{}z", first, expert, at - first,
-                          at - first);
+      path += fmt::format("M{} {}h{}v{}h-{}z", first, expert, at - first,
+                          kCellHeight, at - first);
     }
   }
   return path;
@@ -139,8 +140,8 @@ std::string layer_html(const std::vector<Column>& columns, size_t layer) {
   const auto& last = columns.back().relative[layer];
   const auto [least, most] = std::minmax_element(last.begin(), last.end());
   return fmt::format(
-      "<div class=\"layer\"><div class=\"label\"><b>Layer {}</b><span>at the "
-      "end {:.2f} to {:.2f} &times; even</span></div><div class=\"map\">{}"
+      "<div class=\"layer\"><div class=\"label\"><b>Layer {}</b><span>ends at "
+      "{:.2f}&ndash;{:.2f} &times; even</span></div><div class=\"map\">{}"
       "<script type=\"application/json\">{}</script></div>"
       "<div class=\"ends\"><span>step {}</span><span>{}</span></div></div>\n",
       layer, *least, *most, map_svg(columns, layer),
@@ -155,8 +156,8 @@ std::string legend_html() {
                             level == 0 ? "even" : class_of(level));
   }
   return element("div", "scale",
-                 "<span>a quarter of even, or less</span>" + swatches +
-                     "<span>twice even, or more</span>");
+                 "<span>&le; &frac14; even</span>" + swatches +
+                     "<span>&ge; 2 &times; even</span>");
 }
 
 }  // namespace
@@ -164,6 +165,7 @@ std::string legend_html() {
 std::string expert_load_html(const std::vector<ExpertLoadPoint>& points) {
   if (points.empty() || points.back().load.empty()) return "";
   const std::vector<Column> columns = columns_of(points);
+  const bool is_crowded = columns[0].relative.size() > 12;
   std::string layers;
   for (size_t layer = 0; layer < columns[0].relative.size(); ++layer) {
     if (columns[0].relative[layer].empty()) continue;
@@ -172,7 +174,8 @@ std::string expert_load_html(const std::vector<ExpertLoadPoint>& points) {
   return "<figure class=\"experts\"><figcaption><h3>Expert load</h3>"
          "<span class=\"unit\">share of a layer&#39;s tokens, a row an expert"
          "</span>" +
-         legend_html() + "</figcaption>" + element("div", "layers", layers) +
+         legend_html() + "</figcaption>" +
+         element("div", is_crowded ? "layers many" : "layers", layers) +
          "</figure>\n";
 }
 

@@ -33,12 +33,22 @@ bool is_drawn(const LinePlot& plot, const CurvePoint& point) {
   return std::isfinite(point.y) && (!plot.is_log || point.y > 0);
 }
 
-template <typename Value>
-Range range_of(const LinePlot& plot, Value value) {
+// Empty without a point, whatever the axis is to cover.
+Range x_range_of(const LinePlot& plot) {
   Range range;
   for (const PlotSeries& series : plot.series) {
     for (const CurvePoint& point : series.curve) {
-      if (is_drawn(plot, point)) range.add(value(point));
+      if (is_drawn(plot, point)) range.add(point.x);
+    }
+  }
+  return range;
+}
+
+Range y_range_of(const LinePlot& plot, double from_x) {
+  Range range;
+  for (const PlotSeries& series : plot.series) {
+    for (const CurvePoint& point : series.curve) {
+      if (is_drawn(plot, point) && point.x >= from_x) range.add(point.y);
     }
   }
   return range;
@@ -102,19 +112,30 @@ std::string path_of(const LinePlot& plot, const Curve& curve, const Axes& axes,
   return path;
 }
 
-std::string curves_svg(const LinePlot& plot, const Axes& axes) {
-  std::string svg = fmt::format(
+// Stretches `content` over the plotting area.
+std::string inner_svg(const LinePlot& plot, bool is_clipped,
+                      const std::string& content) {
+  return fmt::format(
       "<svg viewBox=\"0 0 {} {}\" width=\"100%\" height=\"{}\" "
-      "preserveAspectRatio=\"none\" overflow=\"visible\">",
-      kInnerWidth, plot.height, plot.height);
+      "preserveAspectRatio=\"none\" overflow=\"{}\">{}</svg>",
+      kInnerWidth, plot.height, plot.height, is_clipped ? "hidden" : "visible",
+      content);
+}
+
+std::string curves_svg(const LinePlot& plot, const Axes& axes) {
+  std::string curves, dots;
   for (const PlotSeries& series : plot.series) {
-    svg += fmt::format("<path class=\"curve {}\" d=\"{}\"/>", series.style,
-                       path_of(plot, series.curve, axes, false));
+    curves += fmt::format("<path class=\"curve {}\" d=\"{}\"/>", series.style,
+                          path_of(plot, series.curve, axes, false));
     if (!series.has_dots && series.curve.size() > 1) continue;
-    svg += fmt::format("<path class=\"dots {}\" d=\"{}\"/>", series.style,
-                       path_of(plot, series.curve, axes, true));
+    Curve shown = series.curve;
+    std::erase_if(
+        shown, [&](const CurvePoint& point) { return point.y > axes.y.high; });
+    dots += fmt::format("<path class=\"dots {}\" d=\"{}\"/>", series.style,
+                        path_of(plot, shown, axes, true));
   }
-  return svg + "</svg>";
+  return inner_svg(plot, plot.cuts_off_start, curves) +
+         inner_svg(plot, false, dots);
 }
 
 // What a person who cannot see the curves is told.
@@ -145,6 +166,9 @@ std::string caption(const LinePlot& plot) {
                             escape_html(series.name));
     }
   }
+  if (plot.has_mark_legend && !plot.marks.empty()) {
+    legend += "<span><i class=\"dotted\"></i>resumed</span>";
+  }
   return "<figcaption>" + element("h3", "", escape_html(plot.title)) +
          element("span", "unit", escape_html(plot.unit)) +
          element("span", "legend", legend) + "</figcaption>";
@@ -169,6 +193,23 @@ std::string readout_json(const LinePlot& plot, const Axes& axes) {
                      axes.x.high, series_json);
 }
 
+// Decides whether the start is cut off; the caption then says so.
+Axes axes_of_shown(LinePlot& plot, const Range& x) {
+  constexpr double kStart = 0.04;
+  constexpr double kLongRun = 100;
+  const Range all = y_range_of(plot, x.low);
+  const Range later = y_range_of(plot, x.low + kStart * (x.high - x.low));
+  const bool may_cut =
+      plot.cuts_off_start && x.high - x.low >= kLongRun && !later.is_empty();
+  Axes axes = axes_of(plot, x, may_cut ? later : all);
+  plot.cuts_off_start = all.high > axes.y.high || all.low < axes.y.low;
+  if (plot.cuts_off_start) {
+    plot.unit +=
+        fmt::format("; the first steps reach {}", short_number(all.high));
+  }
+  return axes;
+}
+
 }  // namespace
 
 std::string plot_html(const LinePlot& full) {
@@ -178,10 +219,11 @@ std::string plot_html(const LinePlot& full) {
   }
   std::erase_if(plot.series,
                 [](const PlotSeries& series) { return series.curve.empty(); });
-  const Range x = range_of(plot, [](const CurvePoint& p) { return p.x; });
-  const Range y = range_of(plot, [](const CurvePoint& p) { return p.y; });
-  if (y.is_empty()) return "";
-  const Axes axes = axes_of(plot, x, y);
+  Range x = x_range_of(plot);
+  if (x.is_empty()) return "";
+  x.add(plot.first_step);
+  x.add(plot.last_step);
+  const Axes axes = axes_of_shown(plot, x);
   return fmt::format(
       "<figure class=\"plot{}\">{}<div class=\"frame\">"
       "<svg role=\"img\" aria-labelledby=\"{}-title {}-desc\" width=\"100%\" "

@@ -24,11 +24,18 @@ struct LinePlot {
   std::string title;  // "Loss"
   std::string unit;   // "nats per token"
   std::vector<PlotSeries> series;
+  // The axis of steps covers at least these.
+  double first_step = 1;
+  double last_step = 1;
   std::vector<double> marks;  // dotted vertical lines: where the run resumed
   bool is_log = false;
   bool starts_at_zero = false;
+  // Of a long run the first 4% do not set the vertical range, which their steep
+  // fall would fill; the caption then says how high it reached.
+  bool cuts_off_start = false;
   int height = 200;  // pixels of the plotting area
   bool is_wide = false;
+  bool has_mark_legend = false;
 };
 
 // Nothing if no series has a point.
