@@ -35,8 +35,7 @@ void HistoryBuilder::add(JournalRecord record) {
   now_ = record.wall_seconds;
   if (history_.first_wall_seconds == 0) history_.first_wall_seconds = now_;
   history_.last_wall_seconds = now_;
-  std::visit([this](auto&& event) { add(std::move(event)); },
-             std::move(record.event));
+  std::visit([this](auto& event) { add(std::move(event)); }, record.event);
 }
 
 void HistoryBuilder::add(RunStarted event) {
@@ -92,7 +91,7 @@ void HistoryBuilder::add_expert_load(StepMetrics& event) {
 }
 
 void HistoryBuilder::add(Validation event) {
-  append_in_order(history_.validations, std::move(event));
+  append_in_order(history_.validations, event);
 }
 
 void HistoryBuilder::add(TextSample event) {

@@ -180,7 +180,11 @@ void Trainer::do_step(int64_t step) {
     fail(step, fmt::format("the loss of shard {}, micro-batch {} is not finite",
                            result.bad_shard, result.bad_micro_batch));
   }
-  const double grad_norm = adamw_.grad_norm(result.gradient);
+  // The tree sums the shards' gradients; the loss is the mean of micro-batches.
+  const double mean =
+      1 / static_cast<double>(config_.run.num_shards *
+                              config_.run.micro_batches_per_shard);
+  const double grad_norm = mean * adamw_.grad_norm(result.gradient);
   if (!std::isfinite(grad_norm)) {
     fail(step, fmt::format("the gradient of the step's {} sequences is not "
                            "finite, though their loss is",
@@ -189,7 +193,7 @@ void Trainer::do_step(int64_t step) {
   const double rate =
       optimizer::learning_rate(config_.optimizer, config_.run.steps, step);
   for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
-    adamw_.update_slice(slice, step, rate, adamw_.clip_scale(grad_norm),
+    adamw_.update_slice(slice, step, rate, mean * adamw_.clip_scale(grad_norm),
                         result.gradient, buffers_.state);
   }
   last_loss_ = result.loss;

@@ -49,8 +49,8 @@ class DecodeRunner {
 
   // What a token must read: its weights and, of the cache, half its capacity.
   double bytes_per_token() const {
-    const auto cache = static_cast<double>(config_.num_layers * 2 *
-                                           config_.kv_dim() * kCapacity / 2);
+    const auto cache =
+        static_cast<double>(config_.num_layers * config_.kv_dim() * kCapacity);
     const auto weights =
         static_cast<double>(config::count_model(config_).active_parameters);
     return sizeof(float) * (weights + cache);

@@ -18,6 +18,7 @@ std::vector<double> softmax(const std::vector<double>& x, double* lse) {
   for (const double value : x) sum += std::exp(value - max);
   *lse = max + std::log(sum);
   std::vector<double> p;
+  p.reserve(x.size());
   for (const double value : x) p.push_back(std::exp(value - *lse));
   return p;
 }
