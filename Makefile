@@ -23,8 +23,9 @@ test:  ## install what is missing, build, and run every test
 	@cd $(ROOT) && tools/setup build test && tools/build release && \
 	  tools/run_tests release
 
-bench: build  ## measure kernels and whole steps, beside PyTorch where it is
-	@cd $(ROOT) && build/release/colossus bench
+bench: build  ## measure kernels and whole steps, beside the best PyTorch
+	@cd $(ROOT) && tools/build release products_bench && tools/setup-bench && \
+	  bench/run.py
 
 format:  ## put the code into its form
 	@cd $(ROOT) && tools/setup test && tools/format --fix

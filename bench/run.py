@@ -56,14 +56,16 @@ def screen(ours, described, args):
         pairs = times[peer[0]]
         seconds, ratio = median(b for _, b in pairs), median(b / a for a, b in pairs)
         tokens = described["tokens_per_step"] / seconds
-        found[peer] = {"tokens_per_second": tokens, "torch": torch, "ours_over_it": ratio}
+        found[peer[0]] = {"tokens_per_second": tokens, "torch": torch, "ours_over_it": ratio}
         say(f"  {peer[0]:24} {tokens:9,.0f} tokens/s   ours {ratio:.2f} x   PyTorch {torch}")
     return found
 
 
 def finals(ours, described, found, args):
-    best = sorted(found, key=lambda peer: -found[peer]["tokens_per_second"])[: 1 if args.quick else 2]
-    processes = [contenders.start_peer(peer, described, args.target) for peer in best]
+    fastest = sorted(found, key=lambda name: -found[name]["tokens_per_second"])
+    best = fastest[: 1 if args.quick else 2]
+    peers = contenders.list_peers(described["model"], best)
+    processes = [contenders.start_peer(peer, described, args.target) for peer in peers]
     for process in processes:
         process.settle(args.seconds)
     times, peaks = race(ours, processes, args.pairs)
@@ -87,7 +89,7 @@ def contest(name, args):
         say(f"\n{name}: {tokens} tokens a step, {described['kernels']}")
         ours.settle(args.seconds)
         found = screen(ours, described, args)
-        row = {"model": name, "kernels": described["kernels"], "screened": {p[0]: f for p, f in found.items()}}
+        row = {"model": name, "kernels": described["kernels"], "screened": found}
         if not found:
             times, peak = ours_alone(ours, args.pairs)
             speed = tokens / median(times)
