@@ -124,6 +124,16 @@ void print_outcome(const runtime::TrainingSummary& summary,
   fmt::print("checkpoint: {}\n", summary.checkpoint);
 }
 
+// The run is done and saved: a report that fails does not fail it.
+void print_report(const config::Config& config) {
+  try {
+    fmt::print("report: {}\n",
+               runtime::write_report(real_file_system(), config.run.dir));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "colossus train: no report: {}\n", error.what());
+  }
+}
+
 void run(const Options& options) {
   const bool resume = !options.resume.empty();
   if (resume && !options.config_file.empty()) {
@@ -160,8 +170,7 @@ void run(const Options& options) {
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
-  fmt::print("report: {}\n",
-             runtime::write_report(real_file_system(), config.run.dir));
+  print_report(config);
   if (!summary.finished) throw Stopped{};
 }
 

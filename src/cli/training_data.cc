@@ -1,14 +1,12 @@
 #include "cli/training_data.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file_system.h"
 #include "base/hash.h"
+#include "base/temporary_folder.h"
 #include "data/corpus.h"
 #include "data/document_windows.h"
 #include "data/inputs.h"
@@ -90,29 +88,6 @@ std::string digest_of(const data::TokenFile& tokens,
   return hash128(std::as_bytes(std::span(text.data(), text.size()))).hex();
 }
 
-// A folder for this process alone, gone when it ends.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "colossus-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw run_error("{}: cannot make a temporary folder here", name);
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 void tokenize_into(const std::string& path,
                    const std::vector<std::string>& texts,
                    const std::string& text_field,
@@ -170,8 +145,8 @@ EvalInputs open_validation(const config::Config& config) {
 EvalInputs open_texts(const std::vector<std::string>& texts,
                       const std::string& text_field,
                       const data::Tokenizer& tokenizer, int64_t seq_len) {
-  const auto folder = std::make_shared<TemporaryFolder>();
-  const std::string path = join_path(folder->path(), "eval.tokens");
+  const TemporaryFolder folder;
+  const std::string path = folder / "eval.tokens";
   tokenize_into(path, texts, text_field, tokenizer);
   // The mapped file lives on when its name is gone; the folder goes now.
   return eval_inputs(std::make_shared<data::TokenFile>(path), seq_len);

@@ -120,6 +120,7 @@ StepResult TrainingStep::summary() const {
   }
   r.expert_load_LE = expert_load_LE_;
   r.gradient = gradients_[0];
+  r.mean_scale = 1 / count;
   return r;
 }
 

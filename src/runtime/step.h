@@ -26,7 +26,11 @@ struct StepResult {
   // A micro-batch whose loss is not finite, or -1: its shard and number.
   int64_t bad_shard = -1, bad_micro_batch = -1;
   std::vector<float> expert_load_LE;  // mean share of each layer's experts
-  const float* gradient = nullptr;    // flat, padded; valid until the next step
+  // Summed over all micro-batches; flat, padded; valid until the next step.
+  const float* gradient = nullptr;
+  // 1 / number of micro-batches: times `gradient`, the gradient of the mean
+  // loss.
+  double mean_scale = 1;
 };
 
 class TrainingStep {

@@ -180,11 +180,8 @@ void Trainer::do_step(int64_t step) {
     fail(step, fmt::format("the loss of shard {}, micro-batch {} is not finite",
                            result.bad_shard, result.bad_micro_batch));
   }
-  // The tree sums the shards' gradients; the loss is the mean of micro-batches.
-  const double mean =
-      1 / static_cast<double>(config_.run.num_shards *
-                              config_.run.micro_batches_per_shard);
-  const double grad_norm = mean * adamw_.grad_norm(result.gradient);
+  const double grad_norm =
+      result.mean_scale * adamw_.grad_norm(result.gradient);
   if (!std::isfinite(grad_norm)) {
     fail(step, fmt::format("the gradient of the step's {} sequences is not "
                            "finite, though their loss is",
@@ -192,9 +189,10 @@ void Trainer::do_step(int64_t step) {
   }
   const double rate =
       optimizer::learning_rate(config_.optimizer, config_.run.steps, step);
+  const double scale = result.mean_scale * adamw_.clip_scale(grad_norm);
   for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
-    adamw_.update_slice(slice, step, rate, mean * adamw_.clip_scale(grad_norm),
-                        result.gradient, buffers_.state);
+    adamw_.update_slice(slice, step, rate, scale, result.gradient,
+                        buffers_.state);
   }
   last_loss_ = result.loss;
   log_.step_done({.step = step,

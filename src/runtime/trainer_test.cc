@@ -14,6 +14,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/compare.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "runtime/history.h"
 #include "runtime/run_log.h"
 
 namespace colossus::runtime {
@@ -211,6 +212,35 @@ TEST_F(TrainerTest, MicroBatchesArePartOfTheFunction) {
   run(config, false, 6);
   run(config, true);
   EXPECT_EQ(hash("a"), hash("b"));
+}
+
+// Four sequences as four shards, as four micro-batches, or as one batch: the
+// same mean loss, so the same gradient norm before clipping, up to rounding.
+TEST_F(TrainerTest, TheGradientNormIsThatOfTheMeanLossHoweverItIsCut) {
+  config::Config config = tiny_config(dir("shards"));
+  config.model.num_experts = 0;
+  config.model.num_selected_experts = 0;
+  config.model.dense_ffn_dim = 48;
+  config.run.steps = 4;
+  data_.batches = [&](int64_t step, int64_t shard, int64_t row, int32_t* tokens,
+                      int32_t* targets) {
+    made_up_batch(step, shard + row, 0, tokens, targets);
+  };
+  run(config, false);
+  config.run.num_shards = 1;
+  config.run.micro_batch_size = 4;
+  config.run.dir = dir("batch");
+  run(config, false);
+  config.run.micro_batch_size = 1;
+  config.run.micro_batches_per_shard = 4;
+  config.run.dir = dir("micro");
+  run(config, false);
+  const double expected = load_history(dir("batch")).steps[0].grad_norm;
+  for (const char* name : {"shards", "micro"}) {
+    EXPECT_NEAR(load_history(dir(name)).steps[0].grad_norm, expected,
+                1e-4 * expected)
+        << name;
+  }
 }
 
 }  // namespace

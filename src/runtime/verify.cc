@@ -192,10 +192,10 @@ Verification CaseRun::verify() {
       compare_forward(result);
       compare_parameters("grad/", result.gradient);
     }
-    const double norm = adamw.grad_norm(result.gradient);
+    const double norm = result.mean_scale * adamw.grad_norm(result.gradient);
     adamw.update_slice(0, number, case_.optimizer.learning_rate,
-                       adamw.clip_scale(norm), result.gradient,
-                       {w_.data(), m_.data(), v_.data()});
+                       result.mean_scale * adamw.clip_scale(norm),
+                       result.gradient, {w_.data(), m_.data(), v_.data()});
   }
   compare_parameters("after/", w_.data());
   compare("losses", losses);

@@ -65,11 +65,9 @@ void StepRunner::do_step() {
   ++step_;
   const runtime::StepResult result =
       training_step_.compute(state_.w, step_, random_tokens(config_));
-  const double mean =
-      1.0 / static_cast<double>(config_.run.num_shards *
-                                config_.run.micro_batches_per_shard);
-  const double grad_norm = mean * adamw_.grad_norm(result.gradient);
-  const double scale = mean * adamw_.clip_scale(grad_norm);
+  const double grad_norm =
+      result.mean_scale * adamw_.grad_norm(result.gradient);
+  const double scale = result.mean_scale * adamw_.clip_scale(grad_norm);
   const double rate =
       optimizer::learning_rate(config_.optimizer, config_.run.steps, step_);
   for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
