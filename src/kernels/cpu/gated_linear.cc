@@ -43,7 +43,7 @@ HWY_INLINE void gate_row(const float* gate, const float* up, int64_t count,
 }
 
 void gated_forward_piece(const GatedLinearForward& args, const Piece& piece,
-                         const Scratch& scratch) {
+                         const Scratch& scratch, PackedB* packed) {
   const int64_t ffn = args.ffn_dim, cols = piece.col_end - piece.col_begin;
   const bool keep = args.gate_up_R2F != nullptr;
   float* gate =
@@ -61,7 +61,7 @@ void gated_forward_piece(const GatedLinearForward& args, const Piece& piece,
   p.span[0] = {piece.col_begin, cols, gate};
   p.span[1] = {ffn + piece.col_begin, cols, up};
   p.c_stride = 2 * (keep ? ffn : cols);
-  forward_piece(p, scratch);
+  forward_piece(p, scratch, packed);
   for (int64_t row = piece.row_begin; row < piece.row_end; ++row) {
     gate_row(gate, up, cols, args.h_RF + row * ffn + piece.col_begin);
     gate += p.c_stride;
@@ -101,7 +101,8 @@ HWY_INLINE void gate_gradient_row(const float* gate, const float* up,
 }
 
 void gated_backward_piece(const GatedLinearBackwardInput& args,
-                          const Piece& piece, const Scratch& scratch) {
+                          const Piece& piece, const Scratch& scratch,
+                          PackedB* packed) {
   const int64_t ffn = args.ffn_dim, cols = piece.col_end - piece.col_begin;
   float* h = args.h_RF + piece.row_begin * ffn + piece.col_begin;
   PieceProduct p = {};
@@ -114,7 +115,7 @@ void gated_backward_piece(const GatedLinearBackwardInput& args,
   p.num_spans = 1;
   p.span[0] = {piece.col_begin, cols, h};
   p.c_stride = ffn;
-  multiply_piece<Form::kBackwardInput>(p, scratch);
+  multiply_piece<Form::kBackwardInput>(p, scratch, packed);
   for (int64_t row = piece.row_begin; row < piece.row_end; ++row) {
     const int64_t at = row * 2 * ffn + piece.col_begin;
     const float* gate = args.gate_up_R2F + at;
@@ -126,21 +127,25 @@ void gated_backward_piece(const GatedLinearBackwardInput& args,
 
 void gated_forward(const Context& context, const GatedLinearForward& args,
                    const std::vector<Piece>& pieces) {
-  context.pool.run(static_cast<int64_t>(pieces.size()), [&](int64_t index,
-                                                            int thread) {
-    gated_forward_piece(args, pieces[static_cast<size_t>(index)],
-                        Scratch(context.scratch[static_cast<size_t>(thread)]));
-  });
+  std::vector<PackedB> packed(context.scratch.size());  // a thread's
+  context.pool.run(
+      static_cast<int64_t>(pieces.size()), [&](int64_t index, int thread) {
+        const auto t = static_cast<size_t>(thread);
+        gated_forward_piece(args, pieces[static_cast<size_t>(index)],
+                            Scratch(context.scratch[t]), &packed[t]);
+      });
 }
 
 void gated_backward(const Context& context,
                     const GatedLinearBackwardInput& args,
                     const std::vector<Piece>& pieces) {
-  context.pool.run(static_cast<int64_t>(pieces.size()), [&](int64_t index,
-                                                            int thread) {
-    gated_backward_piece(args, pieces[static_cast<size_t>(index)],
-                         Scratch(context.scratch[static_cast<size_t>(thread)]));
-  });
+  std::vector<PackedB> packed(context.scratch.size());  // a thread's
+  context.pool.run(
+      static_cast<int64_t>(pieces.size()), [&](int64_t index, int thread) {
+        const auto t = static_cast<size_t>(thread);
+        gated_backward_piece(args, pieces[static_cast<size_t>(index)],
+                             Scratch(context.scratch[t]), &packed[t]);
+      });
 }
 
 // The forward pass may keep both products of a piece in scratch.

@@ -24,6 +24,7 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
                      const Matrix& a, int64_t a_cols, const Matrix& b,
                      int64_t group_stride, float* c, int64_t c_stride,
                      int64_t depth) {
+  std::vector<PackedB> packed(context.scratch.size());  // a thread's
   const auto body = [&](int64_t index, int thread) {
     const Piece& piece = pieces[static_cast<size_t>(index)];
     PieceProduct p = {};
@@ -38,11 +39,12 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
     p.span[0] = {piece.col_begin, piece.col_end - piece.col_begin,
                  c + piece.row_begin * c_stride + piece.col_begin};
     p.c_stride = c_stride;
-    const Scratch scratch(context.scratch[static_cast<size_t>(thread)]);
+    const auto t = static_cast<size_t>(thread);
+    const Scratch scratch(context.scratch[t]);
     if constexpr (kForm == Form::kForward) {
-      forward_piece(p, scratch);
+      forward_piece(p, scratch, &packed[t]);
     } else {
-      multiply_piece<kForm>(p, scratch);
+      multiply_piece<kForm>(p, scratch, &packed[t]);
     }
   };
   context.pool.run(static_cast<int64_t>(pieces.size()), body);

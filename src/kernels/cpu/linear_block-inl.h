@@ -1,13 +1,14 @@
 // One piece of a product's output, from packed blocks:
 //
 //   for each block of the summed index          (kBlockK long)
-//     pack B: all columns of the piece          stays in L2
+//     pack B: all columns of the piece          stays in L2, also for the next
+//                                               piece if it has the same
 //     for each group of tiles                   (kBlockTiles of them)
 //       pack A                                  stays in L2
 //       for each panel of B, for each tile      the panel stays in L1
 //         multiply_tile
 //
-// Between blocks the accumulators rest in the output: one chain an element.
+// Between blocks the accumulators rest in memory: one chain an element.
 #if defined(COLOSSUS_KERNELS_CPU_LINEAR_BLOCK_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
 #ifdef COLOSSUS_KERNELS_CPU_LINEAR_BLOCK_INL_H_
@@ -59,6 +60,19 @@ struct PieceProduct {
   int num_spans;
   int64_t c_stride;
   bool resume;  // the chains start from what c holds
+  // Of a product with one span: where the accumulators rest between blocks
+  // (null: in c), and what their sums are added to at the end.
+  TileBlock rest;
+  Carry carry;
+};
+
+// The block of B that a thread's scratch holds: pieces that follow each other
+// often share it.
+struct PackedB {
+  const float* data = nullptr;
+  int64_t col, count, depth_begin, depth;
+
+  bool operator==(const PackedB&) const = default;
 };
 
 inline constexpr int64_t kPackedA =
@@ -138,52 +152,93 @@ HWY_INLINE void pack_a(const PieceProduct& p, const TileRows& rows, int64_t k,
   }
 }
 
+// to = what `carry` makes of the sums in `from`; `to` may be any of them.
+HWY_INLINE void add_carry(const TileBlock& from, const Carry& carry,
+                          int64_t rows, int64_t cols, const TileBlock& to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* sum = from.data + i * from.stride;
+    float* t = to.data + i * to.stride;
+    const auto add_levels = [&](V16 v, int64_t j, int64_t n) HWY_ATTR {
+      for (int64_t l = 0; l < carry.num_levels; ++l) {
+        v = add(load_n(carry.level(l) + i * carry.stride + j, n), v);
+      }
+      store_n(v, t + j, n);
+    };
+    for (int64_t j = 0; j < cols; j += kVec) {
+      const int64_t n = std::min(kVec, cols - j);
+      add_levels(load_n(sum + j, n), j, n);
+    }
+  }
+}
+
 // A tile that has fewer than kTileCols columns: by way of `edge`.
 HWY_INLINE void multiply_edge_tile(TileFunction tile, int64_t rows,
                                    int64_t cols, int64_t depth, const float* a,
-                                   const float* b, float* c, int64_t c_stride,
-                                   bool resume, float* edge,
-                                   Prefetcher* ahead) {
-  const size_t bytes = static_cast<size_t>(cols) * sizeof(float);
-  if (resume) {
-    for (int64_t i = 0; i < rows; ++i) {
-      std::memcpy(edge + i * kTileCols, c + i * c_stride, bytes);
-    }
+                                   const float* b, const TileSums& sums,
+                                   float* edge_data, Prefetcher* ahead) {
+  const TileBlock edge = {edge_data, kTileCols};
+  if (sums.from.data != nullptr) {
+    add_carry(sums.from, {}, rows, cols, edge);
+    tile(depth, a, b, {edge, edge, {}, edge_data}, ahead);
+  } else {
+    tile(depth, a, b, {{}, edge, {}, nullptr}, ahead);
   }
-  tile(depth, a, b, edge, kTileCols, resume, edge, ahead);
-  for (int64_t i = 0; i < rows; ++i) {
-    std::memcpy(c + i * c_stride, edge + i * kTileCols, bytes);
-  }
+  add_carry(edge, sums.carry, rows, cols, sums.to);
 }
 
-// One panel of B and the packed tiles of A; c: the first tile's first element.
+// The sums of a block of the product that the next function computes.
+struct PanelSums {
+  TileBlock from, to;
+  Carry carry;
+
+  // As seen from `rows` further down and `cols` to the right.
+  HWY_INLINE PanelSums at(int64_t rows, int64_t cols) const {
+    PanelSums moved = *this;
+    if (from.data != nullptr) moved.from.data += rows * from.stride + cols;
+    moved.to.data += rows * to.stride + cols;
+    if (carry.num_levels > 0) moved.carry.left += rows * carry.stride + cols;
+    return moved;
+  }
+};
+
+// One panel of B and the packed tiles of A; `sums`: from the first tile on.
 template <typename Layout>
 HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
-                               int64_t depth, const float* panel, float* c,
-                               int64_t c_stride, bool resume,
-                               const Scratch& scratch, Prefetcher* ahead) {
+                               int64_t depth, const float* panel,
+                               const PanelSums& sums, const Scratch& scratch,
+                               Prefetcher* ahead) {
   const float* a = scratch.a;
-  float* const first = c;
+  const PanelSums next_panel = sums.at(0, kTileCols);
   for (int64_t t = 0; t < rows.num_tiles; ++t) {
+    const int64_t down = rows.begin[t] - rows.begin[0];
     const int64_t height = rows.begin[t + 1] - rows.begin[t];
+    const PanelSums here = sums.at(down, 0);
+    const PanelSums next =
+        t + 1 < rows.num_tiles ? sums.at(down + height, 0) : next_panel;
+    const TileSums tile_sums = {here.from, here.to, here.carry, next.from.data};
     const TileFunction tile = kTileFunctions<Layout>[height];
-    float* const next =
-        t + 1 < rows.num_tiles ? c + height * c_stride : first + kTileCols;
     if (cols == kTileCols) {
-      tile(depth, a, panel, c, c_stride, resume, next, ahead);
+      tile(depth, a, panel, tile_sums, ahead);
     } else {
-      multiply_edge_tile(tile, height, cols, depth, a, panel, c, c_stride,
-                         resume, scratch.edge, ahead);
+      multiply_edge_tile(tile, height, cols, depth, a, panel, tile_sums,
+                         scratch.edge, ahead);
     }
     a += Layout::kTileFloats;
-    c = next;
   }
 }
 
-HWY_INLINE void fill_with_zero(const PieceProduct& p) {
+// The product of no summed index at all: zeros.
+HWY_INLINE void multiply_nothing(const PieceProduct& p) {
+  const int64_t rows = p.row_end - p.row_begin;
   for (int s = 0; s < p.num_spans; ++s) {
-    for (int64_t i = 0; i < p.row_end - p.row_begin; ++i) {
-      std::fill_n(p.span[s].c + i * p.c_stride, p.span[s].count, 0.0f);
+    const TileBlock c = {p.span[s].c, p.c_stride};
+    const TileBlock zeros =
+        p.carry.num_levels > 0 && p.rest.data != nullptr ? p.rest : c;
+    for (int64_t i = 0; i < rows; ++i) {
+      std::fill_n(zeros.data + i * zeros.stride, p.span[s].count, 0.0f);
+    }
+    if (p.carry.num_levels > 0) {
+      add_carry(zeros, p.carry, rows, p.span[s].count, c);
     }
   }
 }
@@ -249,34 +304,52 @@ HWY_INLINE Prefetcher what_comes_next(const PieceProduct& p,
   return {a, b};
 }
 
+// The sums of a span in one block of the summed index.
+HWY_INLINE PanelSums sums_of_block(const PieceProduct& p, const Span& span,
+                                   const Depth& depth) {
+  const bool first = depth.k == p.depth_begin;
+  const bool last = depth.k + depth.length == p.depth_end;
+  const TileBlock c = {span.c, p.c_stride};
+  const TileBlock rest = p.rest.data != nullptr ? p.rest : c;
+  PanelSums sums = {};
+  if (!first) sums.from = rest;
+  if (first && p.resume) sums.from = c;
+  sums.to = last ? c : rest;
+  if (last) sums.carry = p.carry;
+  return sums;
+}
+
 template <Form kForm>
-HWY_NOINLINE void multiply_piece(const PieceProduct& p,
-                                 const Scratch& scratch) {
+HWY_NOINLINE void multiply_piece(const PieceProduct& p, const Scratch& scratch,
+                                 PackedB* packed) {
   const Tiling tiling(p.row_end - p.row_begin);
-  if (p.depth_begin == p.depth_end && !p.resume) return fill_with_zero(p);
-  bool resume = p.resume;
+  if (p.depth_begin == p.depth_end && !p.resume) return multiply_nothing(p);
   for (int64_t k = p.depth_begin; k < p.depth_end;) {
-    const int64_t depth = next_block(p.depth_end - k);
-    pack_b<kForm>(p, k, depth, scratch.b);
+    const Depth depth = {k, next_block(p.depth_end - k)};
+    const PackedB wanted = {p.b.data, p.span[0].col, p.span[0].count, k,
+                            depth.length};
+    if (!(*packed == wanted)) {
+      pack_b<kForm>(p, k, depth.length, scratch.b);
+      *packed = wanted;
+    }
     for (int64_t t = 0; t < tiling.num_tiles; t += kBlockTiles) {
       const TileRows rows = rows_of_tiles(
           p, tiling, t, std::min(t + kBlockTiles, tiling.num_tiles));
-      pack_a<kForm>(p, rows, k, depth, scratch.a);
-      Prefetcher ahead = what_comes_next<kForm>(p, tiling, t, {k, depth});
+      pack_a<kForm>(p, rows, k, depth.length, scratch.a);
+      Prefetcher ahead = what_comes_next<kForm>(p, tiling, t, depth);
       const float* panel = scratch.b;
       for (int s = 0; s < p.num_spans; ++s) {
         const Span& span = p.span[s];
-        float* c = span.c + tiling.begin(t) * p.c_stride;
+        const PanelSums sums = sums_of_block(p, span, depth);
         for (int64_t j = 0; j < span.count; j += kTileCols) {
           multiply_panel<LayoutOf<kForm>>(
-              rows, std::min(kTileCols, span.count - j), depth, panel, c + j,
-              p.c_stride, resume, scratch, &ahead);
-          panel += panel_floats(depth);
+              rows, std::min(kTileCols, span.count - j), depth.length, panel,
+              sums.at(tiling.begin(t), j), scratch, &ahead);
+          panel += panel_floats(depth.length);
         }
       }
     }
-    k += depth;
-    resume = true;
+    k += depth.length;
   }
 }
 

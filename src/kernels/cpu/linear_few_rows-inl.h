@@ -79,9 +79,12 @@ HWY_NOINLINE void multiply_few(const Matrix& x, int64_t row, const Matrix& w,
 
 // A piece of a forward product that starts its chains, by the way that suits
 // its number of rows.
-HWY_INLINE void forward_piece(const PieceProduct& p, const Scratch& scratch) {
+HWY_INLINE void forward_piece(const PieceProduct& p, const Scratch& scratch,
+                              PackedB* packed) {
   const int64_t rows = p.row_end - p.row_begin;
-  if (rows > kFewRows) return multiply_piece<Form::kForward>(p, scratch);
+  if (rows > kFewRows) {
+    return multiply_piece<Form::kForward>(p, scratch, packed);
+  }
   using Few = void (*)(const Matrix&, int64_t, const Matrix&, int64_t, int64_t,
                        int64_t, float*, int64_t);
   constexpr Few kFew[] = {&multiply_few<1>, &multiply_few<2>, &multiply_few<3>,

@@ -1,78 +1,85 @@
 #include "kernels/cpu/linear_plan.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace colossus::kernels::cpu {
 namespace {
 
-// Enough that a thread that is held up leaves its share to the others.
-constexpr int64_t kPiecesPerThread = 8;
-// Multiply-adds under which handing out a piece, and packing for it alone,
-// costs more than it brings.
-constexpr int64_t kMinWork = 1 << 20;
-// A piece keeps at least this, for packing pays by reuse.
-constexpr int64_t kMinRows = 84, kMinCols = 64;
+// A piece costs its multiply-adds; packing, as much as so many more rows for
+// each of its columns, and so many columns for each row; and being handed out.
+constexpr double kPackingRows = 8, kPackingCols = 7, kHandingOut = 1 << 16;
+// How long a thread waits at the end for another, in pieces: they never run
+// quite alike; and the pieces of several extents are not alike themselves.
+constexpr double kWaiting = 0.1, kWaitingUnlike = 0.4;
+// What has more parts than this, or smaller ones, is not considered.
+constexpr int64_t kMaxPiecesPerThread = 32, kMinRows = 28, kMinCols = 64;
 constexpr int64_t kColUnit = 32;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// `count` in equal parts, each a multiple of `unit` (but the last) and at most
-// about `most`: the length of a part.
-int64_t part_length(int64_t count, int64_t most, int64_t unit) {
-  const int64_t num_parts = std::max<int64_t>(1, divide_up(count, most));
-  return divide_up(divide_up(count, num_parts), unit) * unit;
-}
-
-// Reading an operand costs as much as so many rows of multiply-adds.
-constexpr int64_t kReading = 16;
-
-int64_t work_of(int64_t rows, int64_t cols, int64_t depth) {
-  return (rows + kReading) * cols * std::max<int64_t>(depth, 1);
-}
-
-struct Shape {
-  int64_t rows, cols;
+// An extent cut evenly: pieces of `rows` x `cols`, the last ones smaller.
+struct Cut {
+  int64_t rows, cols, num_pieces;
+  double cost;  // of a piece, in multiply-adds
 };
 
-// Of the shapes with about the wanted work, the one that packs least: each row
-// of a piece is packed once for all its columns, each column once for all rows.
-Shape best_shape(const Extent& e, int64_t cols, int64_t max_rows,
-                 int64_t max_cols, int64_t wanted) {
+Cut cut_evenly(const Extent& e, int64_t cols, int64_t row_parts,
+               int64_t col_parts) {
+  Cut cut;
   const int64_t rows = e.row_end - e.row_begin;
-  const int64_t depth = std::max<int64_t>(e.depth, 1);
-  Shape best = {};
+  cut.rows = divide_up(rows, row_parts);
+  cut.cols = divide_up(divide_up(cols, col_parts), kColUnit) * kColUnit;
+  cut.num_pieces = divide_up(rows, cut.rows) * divide_up(cols, cut.cols);
+  const auto r = static_cast<double>(cut.rows);
+  const auto c = static_cast<double>(std::min(cut.cols, cols));
+  const auto depth = static_cast<double>(e.depth);
+  cut.cost = (r * c + kPackingRows * c + kPackingCols * r) * depth;
+  cut.cost += kHandingOut;
+  return cut;
+}
+
+// Of all even cuts the one that is done first.
+Cut best_cut(const Extent& e, int64_t cols, int64_t max_rows, int64_t max_cols,
+             int64_t num_extents, int num_threads) {
+  const int64_t rows = e.row_end - e.row_begin;
+  Cut best = {};
   double least = 0;
-  for (int64_t most = max_cols; most >= kMinCols || best.cols == 0;
-       most -= kColUnit) {
-    const int64_t col_part = part_length(cols, most, kColUnit);
-    const int64_t wanted_rows =
-        std::clamp(wanted / (col_part * depth) - kReading,
-                   std::min(kMinRows, max_rows), max_rows);
-    const int64_t row_part = part_length(rows, wanted_rows, 1);
-    double packing = 1.0 / static_cast<double>(row_part) +
-                     1.0 / static_cast<double>(std::min(col_part, cols));
-    // More work than wanted leaves threads idle.
-    const int64_t work = work_of(row_part, col_part, depth);
-    if (work > wanted) {
-      packing += 0.03 * static_cast<double>(work - wanted) /
-                 static_cast<double>(wanted);
+  const auto consider = [&](const Cut& cut) {
+    double turns = static_cast<double>(cut.num_pieces) / num_threads;
+    if (num_extents == 1) turns = std::ceil(turns);  // all are alike
+    if (num_threads > 1) {
+      turns += num_extents == 1
+                   ? kWaiting
+                   : kWaitingUnlike / static_cast<double>(num_extents);
     }
-    if (best.cols == 0 || packing < least) {
-      best = {row_part, col_part};
-      least = packing;
+    if (best.num_pieces == 0 || turns * cut.cost < least) {
+      best = cut;
+      least = turns * cut.cost;
     }
+  };
+  const int64_t fewest_rows = divide_up(rows, max_rows);
+  const int64_t fewest_cols = divide_up(cols, max_cols);
+  const int64_t most = kMaxPiecesPerThread * num_threads;
+  for (int64_t c = fewest_cols;; ++c) {
+    for (int64_t r = fewest_rows;; ++r) {
+      consider(cut_evenly(e, cols, r, c));
+      if ((r + 1) * c > most || rows < (r + 1) * kMinRows) break;
+    }
+    if ((c + 1) * fewest_rows > most || cols < (c + 1) * kMinCols) break;
   }
   return best;
 }
 
-void cut_extent(const Extent& extent, int64_t cols, int64_t row_part,
-                int64_t col_part, std::vector<Piece>* pieces) {
-  for (int64_t col = 0; col < cols; col += col_part) {
+void add_pieces(const Extent& extent, int64_t cols, const Cut& cut,
+                std::vector<Piece>* pieces) {
+  for (int64_t col = 0; col < cols; col += cut.cols) {
     for (int64_t row = extent.row_begin; row < extent.row_end;
-         row += row_part) {
+         row += cut.rows) {
       pieces->push_back({extent.group, row,
-                         std::min(row + row_part, extent.row_end), col,
-                         std::min(col + col_part, cols)});
+                         std::min(row + cut.rows, extent.row_end), col,
+                         std::min(col + cut.cols, cols)});
     }
   }
 }
@@ -82,17 +89,22 @@ void cut_extent(const Extent& extent, int64_t cols, int64_t row_part,
 std::vector<Piece> cut_into_pieces(const std::vector<Extent>& extents,
                                    int64_t cols, int64_t max_rows,
                                    int64_t max_cols, int num_threads) {
-  int64_t total = 0;
-  for (const Extent& e : extents) {
-    total += work_of(e.row_end - e.row_begin, cols, e.depth);
-  }
-  const int64_t wanted =
-      std::max(kMinWork, total / (kPiecesPerThread * num_threads));
-  std::vector<Piece> pieces;
+  const int64_t num_extents =
+      std::count_if(extents.begin(), extents.end(),
+                    [](const Extent& e) { return e.row_end > e.row_begin; });
+  std::vector<std::pair<Cut, const Extent*>> cuts;
   for (const Extent& e : extents) {
     if (e.row_end <= e.row_begin) continue;
-    const Shape shape = best_shape(e, cols, max_rows, max_cols, wanted);
-    cut_extent(e, cols, shape.rows, shape.cols, &pieces);
+    cuts.emplace_back(
+        best_cut(e, cols, max_rows, max_cols, num_extents, num_threads), &e);
+  }
+  // The largest first, so that the last ones are small.
+  std::stable_sort(cuts.begin(), cuts.end(), [](const auto& a, const auto& b) {
+    return a.first.cost > b.first.cost;
+  });
+  std::vector<Piece> pieces;
+  for (const auto& [cut, extent] : cuts) {
+    add_pieces(*extent, cols, cut, &pieces);
   }
   return pieces;
 }

@@ -9,6 +9,10 @@
 
 namespace colossus::kernels::cpu {
 
+// The longest stretch of the summed index that a packed block holds. Not a
+// constant of the numerics: chains go on from block to block.
+inline constexpr int64_t kBlockK = 384;
+
 struct Piece {
   int64_t group;
   int64_t row_begin, row_end;  // rows of the output

@@ -14,6 +14,7 @@
 #define COLOSSUS_KERNELS_CPU_LINEAR_TILE_INL_H_
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
+#include "kernels/cpu/linear_plan.h"
 #include "kernels/cpu/vec16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,10 +43,6 @@ inline constexpr int kTileRegs = kParts;
 #endif
 inline constexpr int64_t kTileCols = kTileRegs * kRegLanes;
 static_assert(kTileCols % kVec == 0);
-
-// The longest stretch of the summed index that a packed block holds. Not a
-// constant of the numerics: chains go on from block to block.
-inline constexpr int64_t kBlockK = 384;
 
 // Tiles whose packed rows stay in L2 together.
 inline constexpr int64_t kBlockTiles = 84 / kTileRows;
@@ -127,6 +125,16 @@ class Prefetcher {
   HWY_UNROLL(16)                    \
   for (int i = 0; i < (count); ++i)
 
+// Without this GCC takes the form of fused multiply-add that overwrites x, and
+// copies and spills registers for it: 8% of AVX2's speed.
+HWY_INLINE void keep(Reg& x) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  asm volatile("" : "+v"(x.raw));
+#else
+  (void)x;
+#endif
+}
+
 template <typename Layout, int kRows>
 HWY_INLINE void tile_step(const float* HWY_RESTRICT a,
                           const float* HWY_RESTRICT b,
@@ -136,27 +144,94 @@ HWY_INLINE void tile_step(const float* HWY_RESTRICT a,
     b_reg[j] = hn::Load(Tag(), b + j * kRegLanes);
   }
   COLOSSUS_UNROLLED(i, kRows) {
-    const Reg a_reg = hn::Set(Tag(), a[i * Layout::kRow]);
+    Reg a_reg = hn::Set(Tag(), a[i * Layout::kRow]);
+    keep(a_reg);
     COLOSSUS_UNROLLED(j, kTileRegs) {
       sum[i][j] = hn::MulAdd(a_reg, b_reg[j], sum[i][j]);
     }
   }
 }
 
-// c's rows are c_stride floats apart; `resume`: the chains go on from what c
-// holds, else they start from 0. `next_c`: the tile that comes after, for the
-// prefetch; `ahead`: what is packed after.
+template <typename Layout, int kRows>
+HWY_INLINE void four_steps(const float* HWY_RESTRICT a,
+                           const float* HWY_RESTRICT b,
+                           Reg (&sum)[kRows][kTileRegs]) {
+  COLOSSUS_UNROLLED(u, 4) {
+    tile_step<Layout, kRows>(a + u * Layout::kStep, b + u * kTileCols, sum);
+    // Loads moved up across steps would cost registers that are not there.
+    asm volatile("" ::: "memory");
+  }
+}
+
+// The part of a block of floats that a tile covers; rows are `stride` apart.
+struct TileBlock {
+  float* data;
+  int64_t stride;
+};
+
+// What a sum is added to when its chain is done, innermost first:
+//
+//   left[n - 1] + (... + (left[0] + sum)),   left[l] = left - l * level_stride
+struct Carry {
+  int64_t num_levels;
+  const float* left;
+  int64_t stride, level_stride;
+
+  const float* level(int64_t l) const { return left - l * level_stride; }
+};
+
+struct TileSums {
+  TileBlock from;  // where the chains go on from; data null: they start at 0
+  TileBlock to;
+  Carry carry;
+  const float* next_from;  // of the tile that comes after
+};
+
+// Asks for the rows of C that a tile reads or writes at its end, and of the
+// next tile's start: a row of each every few steps, for asked for at once they
+// would fill the queue of misses and stall the inner loop.
+class RowPrefetcher {
+ public:
+  HWY_INLINE RowPrefetcher(const TileSums& sums) {
+    const bool resume = sums.from.data != nullptr;
+    if (resume) add(sums.next_from, sums.from.stride);
+    if (sums.to.data != sums.from.data) add(sums.to.data, sums.to.stride);
+    for (int64_t l = 0; l < sums.carry.num_levels; ++l) {
+      add(sums.carry.level(l), sums.carry.stride);
+    }
+  }
+  HWY_INLINE void fetch_row() {
+    for (int s = 0; s < num_; ++s) {
+      for (int64_t j = 0; j < kTileCols; j += kLine) {
+        hwy::Prefetch(row_[s] + j);
+      }
+      row_[s] += stride_[s];
+    }
+  }
+
+ private:
+  static constexpr int kMost = 6;
+  HWY_INLINE void add(const float* row, int64_t stride) {
+    if (num_ == kMost) return;
+    row_[num_] = row;
+    stride_[num_++] = stride;
+  }
+
+  const float* row_[kMost];
+  int64_t stride_[kMost];
+  int num_ = 0;
+};
+
 template <typename Layout, int kRows>
 HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
                                 const float* HWY_RESTRICT b,
-                                float* HWY_RESTRICT c, int64_t c_stride,
-                                bool resume, const float* next_c,
-                                Prefetcher* ahead) {
+                                const TileSums& sums, Prefetcher* ahead) {
   Reg sum[kRows][kTileRegs];
-  if (resume) {
+  if (sums.from.data != nullptr) {
     COLOSSUS_UNROLLED(i, kRows) {
       COLOSSUS_UNROLLED(j, kTileRegs) {
-        sum[i][j] = hn::LoadU(Tag(), c + i * c_stride + j * kRegLanes);
+        sum[i][j] = hn::LoadU(
+            Tag(), sums.from.data + i * sums.from.stride + j * kRegLanes);
       }
     }
   } else {
@@ -164,37 +239,49 @@ HWY_NOINLINE void multiply_tile(int64_t depth, const float* HWY_RESTRICT a,
       COLOSSUS_UNROLLED(j, kTileRegs) { sum[i][j] = hn::Zero(Tag()); }
     }
   }
-  COLOSSUS_UNROLLED(i, kRows) {
-    for (int64_t j = 0; j < kTileCols; j += kLine) {
-      hwy::Prefetch(next_c + i * c_stride + j);
-    }
-  }
+  RowPrefetcher rows(sums);
+  const int64_t depth_of_rows = std::min<int64_t>(depth, 4 * kRows);
   int64_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-    COLOSSUS_UNROLLED(u, 4) {
-      tile_step<Layout, kRows>(a + u * Layout::kStep, b + u * kTileCols, sum);
-      // Loads moved up across steps would cost registers that are not there.
-      asm volatile("" ::: "memory");
-    }
+  const auto advance = [&] {
     a += 4 * Layout::kStep;
     b += 4 * kTileCols;
+    k += 4;
+  };
+  while (k + 4 <= depth_of_rows) {
+    four_steps<Layout, kRows>(a, b, sum);
+    rows.fetch_row();
+    advance();
+  }
+  while (k + 4 <= depth) {
+    four_steps<Layout, kRows>(a, b, sum);
     ahead->fetch_line();
+    advance();
   }
   for (; k < depth; ++k) {
     tile_step<Layout, kRows>(a, b, sum);
     a += Layout::kStep;
     b += kTileCols;
   }
+  for (int64_t l = 0; l < sums.carry.num_levels; ++l) {
+    const float* left = sums.carry.level(l);
+    COLOSSUS_UNROLLED(i, kRows) {
+      COLOSSUS_UNROLLED(j, kTileRegs) {
+        sum[i][j] = hn::Add(
+            hn::LoadU(Tag(), left + i * sums.carry.stride + j * kRegLanes),
+            sum[i][j]);
+      }
+    }
+  }
   COLOSSUS_UNROLLED(i, kRows) {
     COLOSSUS_UNROLLED(j, kTileRegs) {
-      hn::StoreU(sum[i][j], Tag(), c + i * c_stride + j * kRegLanes);
+      hn::StoreU(sum[i][j], Tag(),
+                 sums.to.data + i * sums.to.stride + j * kRegLanes);
     }
   }
 }
 
 using TileFunction = void (*)(int64_t depth, const float* a, const float* b,
-                              float* c, int64_t c_stride, bool resume,
-                              const float* next_c, Prefetcher* ahead);
+                              const TileSums& sums, Prefetcher* ahead);
 
 template <typename Layout, size_t... kRows>
 constexpr std::array<TileFunction, kTileRows + 1> make_tile_functions(

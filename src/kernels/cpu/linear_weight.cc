@@ -3,7 +3,8 @@
 //
 // The partial sums of a piece form a stack, as a binary counter's digits do:
 // after shard s, the sums of the aligned blocks that end there are added, left
-// + right, so log2(num_shards) + 1 buffers of one piece suffice.
+// + right, so log2(num_shards) + 1 buffers of one piece suffice. A tile adds
+// them while it still holds the shard's sum in registers.
 #include <algorithm>
 #include <bit>
 #include <vector>
@@ -24,33 +25,12 @@ HWY_BEFORE_NAMESPACE();
 namespace colossus::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-// A block of floats whose rows are `stride` apart.
-struct Block {
-  float* data;
-  int64_t stride;
-};
-
-// to = left + right, element by element; `to` may be `left`.
-HWY_INLINE void add_blocks(const Block& left, const Block& right, int64_t rows,
-                           int64_t cols, const Block& to) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* l = left.data + i * left.stride;
-    const float* r = right.data + i * right.stride;
-    float* t = to.data + i * to.stride;
-    int64_t j = 0;
-    for (; j + kVec <= cols; j += kVec) {
-      store16(add(load16(l + j), load16(r + j)), t + j);
-    }
-    for (; j < cols; ++j) t[j] = l[j] + r[j];
-  }
-}
-
 // One piece of one group's dw.
 struct WeightPiece {
   const LinearBackwardWeight& args;
   const Piece& piece;
   Scratch scratch;
-  Block dw;  // the piece's place in it
+  TileBlock dw;  // the piece's place in it
   int64_t rows, cols;
 
   WeightPiece(const LinearBackwardWeight& call, const Piece& part, float* base)
@@ -62,12 +42,13 @@ struct WeightPiece {
           args.in_dim};
   }
 
-  Block partial_sum(int64_t level) const {
+  TileBlock partial_sum(int64_t level) const {
     return {scratch.rest + level * rows * cols, cols};
   }
 
-  // The chain of one shard.
-  void multiply_shard(int64_t shard, const Block& to, bool resume) const {
+  // The chain of one shard, which rests in `rest`, and what it is added to.
+  void multiply_shard(int64_t shard, bool resume, const TileBlock& rest,
+                      const Carry& carry, const TileBlock& to) const {
     const RowRange range = rows_of_segment(args.groups, piece.group, shard,
                                            args.shards.num_shards, args.rows);
     PieceProduct p = {};
@@ -85,11 +66,14 @@ struct WeightPiece {
     p.span[0] = {piece.col_begin, cols, to.data};
     p.c_stride = to.stride;
     p.resume = resume;
-    multiply_piece<Form::kBackwardWeight>(p, scratch);
+    p.rest = rest;
+    p.carry = carry;
+    PackedB packed;  // no other piece has the same
+    multiply_piece<Form::kBackwardWeight>(p, scratch, &packed);
   }
 
   // Hands out the shard's gradient of the captured rows that lie in the piece.
-  void capture(int64_t shard, const Block& from) const {
+  void capture(int64_t shard, const TileBlock& from) const {
     const int32_t* end = args.captured_row + args.num_captured;
     const int32_t* row = std::lower_bound(
         args.captured_row, end, static_cast<int32_t>(piece.row_begin));
@@ -103,22 +87,35 @@ struct WeightPiece {
 
   void run() const {
     const int64_t num_shards = args.shards.num_shards;
-    const bool in_place = num_shards == 1 && !args.shards.add_to_left;
+    if (num_shards == 1 && !args.shards.add_to_left) {
+      multiply_shard(0, args.shards.accumulate, dw, {}, dw);
+      if (args.num_captured > 0) capture(0, dw);
+      return;
+    }
     int64_t height = 0;  // of the stack of partial sums
     for (int64_t shard = 0; shard < num_shards; ++shard) {
-      const Block sum = in_place ? dw : partial_sum(height);
-      multiply_shard(shard, sum, in_place && args.shards.accumulate);
-      if (args.num_captured > 0) capture(shard, sum);
-      ++height;
-      for (int64_t done = shard + 1; done % 2 == 0; done /= 2) {
-        const bool last =
-            done == 2 && shard + 1 == num_shards && !args.shards.add_to_left;
-        add_blocks(partial_sum(height - 2), partial_sum(height - 1), rows, cols,
-                   last ? dw : partial_sum(height - 2));
-        --height;
+      // As many aligned blocks end here as there are carries in shard + 1.
+      const int64_t carries = std::countr_one(static_cast<uint64_t>(shard));
+      const bool last = shard + 1 == num_shards && !args.shards.add_to_left;
+      const TileBlock sum = partial_sum(height);
+      Carry carry = {};
+      if (carries > 0) {
+        carry = {carries, partial_sum(height - 1).data, cols, rows * cols};
       }
+      height -= carries;
+      const TileBlock to = last ? dw : partial_sum(height);
+      if (args.num_captured > 0) {
+        multiply_shard(shard, false, sum, {}, sum);
+        capture(shard, sum);
+        add_carry(sum, carry, rows, cols, to);
+      } else {
+        multiply_shard(shard, false, sum, carry, to);
+      }
+      ++height;
     }
-    if (args.shards.add_to_left) add_blocks(dw, partial_sum(0), rows, cols, dw);
+    if (args.shards.add_to_left) {
+      add_carry(partial_sum(0), {1, dw.data, dw.stride, 0}, rows, cols, dw);
+    }
   }
 };
 
