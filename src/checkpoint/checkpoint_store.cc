@@ -1,6 +1,7 @@
 #include "checkpoint/checkpoint_store.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -199,21 +200,37 @@ uint64_t checkpoint_bytes(const TensorLayout& layout) {
          file_bytes(optimizer_tensors(layout));
 }
 
+namespace {
+
+// Checkpoints that keep_every keeps besides the last ones: those at a common
+// multiple of both intervals.
+int64_t num_kept_for_good(Retention retention, CheckpointSchedule schedule) {
+  if (retention.keep_every <= 0 || schedule.every <= 0) return 0;
+  const int64_t factor =
+      retention.keep_every / std::gcd(retention.keep_every, schedule.every);
+  return schedule.num_steps / schedule.every / factor;
+}
+
+}  // namespace
+
 void check_free_disk(const std::string& run_folder, const TensorLayout& layout,
-                     Retention retention, uint64_t free_bytes) {
+                     Retention retention, CheckpointSchedule schedule,
+                     uint64_t free_bytes) {
   const auto existing =
       static_cast<int64_t>(list_checkpoints(run_folder).size());
+  const int64_t kept = num_kept_for_good(retention, schedule);
   const int64_t num_new =
-      std::max<int64_t>(1, retention.keep_last + 1 - existing);
+      std::max<int64_t>(1, retention.keep_last + 1 + kept - existing);
   const uint64_t each = checkpoint_bytes(layout);
   const uint64_t needed = each * static_cast<uint64_t>(num_new);
   if (needed <= free_bytes) return;
   throw user_error(
       "not enough disk for the checkpoints of '{}': {} x {} = {} needed (the "
-      "last {} are kept while the next is written), {} free; free some space, "
-      "or lower run.keep_last, or choose another run.dir",
+      "last {} are kept while the next is written, and {} by run.keep_every), "
+      "{} free; free some space, or change run.keep_last, run.keep_every or "
+      "run.dir",
       run_folder, num_new, human_bytes(each), human_bytes(needed),
-      retention.keep_last, human_bytes(free_bytes));
+      retention.keep_last, kept, human_bytes(free_bytes));
 }
 
 }  // namespace colossus::checkpoint

@@ -60,10 +60,16 @@ class CheckpointStore {
 // The size of one checkpoint to the byte, but for its manifest.
 uint64_t checkpoint_bytes(const tensor::TensorLayout& layout);
 
-// Room is needed for keep_last + 1 checkpoints; those that are there count.
-// Throws UserError that prints the sum if `free_bytes` is less.
+// When a run writes its checkpoints: every so many steps, up to its last.
+struct CheckpointSchedule {
+  int64_t every = 0, num_steps = 0;
+};
+
+// Room is needed for the last keep_last, the one being written, and what
+// keep_every keeps until the run's end; those that are there count. Throws
+// UserError that prints the sum if `free_bytes` is less.
 void check_free_disk(const std::string& run_folder,
                      const tensor::TensorLayout& layout, Retention retention,
-                     uint64_t free_bytes);
+                     CheckpointSchedule schedule, uint64_t free_bytes);
 
 }  // namespace colossus::checkpoint

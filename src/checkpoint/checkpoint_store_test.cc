@@ -178,10 +178,23 @@ TEST_F(CheckpointStoreTest, FreeDiskIsCheckedWithItsSum) {
                         file_size(checkpoint + "/" + kOptimizerFile);
   EXPECT_EQ(checkpoint_bytes(layout), each);
   // One of the last two is there: two more are to come.
-  EXPECT_NO_THROW(check_free_disk(run, layout, {}, 2 * each));
-  EXPECT_THAT([&] { check_free_disk(run, layout, {}, 2 * each - 1); },
+  EXPECT_NO_THROW(check_free_disk(run, layout, {}, {}, 2 * each));
+  EXPECT_THAT([&] { check_free_disk(run, layout, {}, {}, 2 * each - 1); },
               ThrowsMessage<UserError>(
                   AllOf(HasSubstr("2 x"), HasSubstr("run.keep_last"))));
+}
+
+TEST_F(CheckpointStoreTest, FreeDiskCountsWhatIsKeptForGood) {
+  const tensor::TensorLayout layout = TestState(0).layout;
+  const uint64_t each = checkpoint_bytes(layout);
+  const Retention retention = {.keep_last = 2, .keep_every = 300};
+  // Kept for good: 600 and 1200, the common multiples of 300 and 200.
+  const CheckpointSchedule schedule = {.every = 200, .num_steps = 1500};
+  EXPECT_NO_THROW(check_free_disk(run, layout, retention, schedule, 5 * each));
+  EXPECT_THAT(
+      [&] { check_free_disk(run, layout, retention, schedule, 5 * each - 1); },
+      ThrowsMessage<UserError>(
+          AllOf(HasSubstr("5 x"), HasSubstr("2 by run.keep_every"))));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/processor_name.h"
 #include "cli/bench/bench_context.h"
 #include "cli/commands.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -33,17 +34,6 @@ struct Options {
   std::string text;
 };
 using Part = std::function<void(const BenchContext&, const Options&)>;
-
-std::string processor_name() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    const size_t colon = line.find(": ");
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
-      return line.substr(colon + 2);
-    }
-  }
-  return "unknown processor";
-}
 
 void run(const Options& options, const std::vector<Part>& parts) {
   const int threads =

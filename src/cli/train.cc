@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "checkpoint/checkpoint_reader.h"
+#include "cli/processor_name.h"
 #include "cli/commands.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
@@ -162,7 +163,7 @@ void run(const Options& options) {
       .progress = progress_options(STDOUT_FILENO),
       .num_threads = threads,
       .peak_flops_per_second = kernels::measure_fma_peak(threads),
-      .machine = backend->description(),
+      .machine = processor_name() + ", " + backend->description(),
       .text_sampler = &samples};
   real_file_system().create_directories(config.run.dir);
   write_file_atomically(real_file_system(), run_tokenizer_path(config.run.dir),

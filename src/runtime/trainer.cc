@@ -349,6 +349,7 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
   check_memory(plan, available_memory_bytes());
   checkpoint::check_free_disk(dir, model::ParameterList(config.model).layout(),
                               {config.run.keep_last, config.run.keep_every},
+                              {config.run.checkpoint_every, config.run.steps},
                               free_bytes(dir));
   write_config(around.fs, config);
 
