@@ -7,6 +7,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "kernels/cpu/linear_plan.h"
 #include "kernels/cpu/rows_testing.h"
 
 namespace colossus::kernels::cpu {
@@ -283,6 +284,16 @@ TEST(LinearBackwardWeight, SumsShardsAsTheTreeDoes) {
         same_bits(backward_weight(context, p), expected_backward_weight(p)))
         << num_shards << " shards";
   }
+}
+
+TEST(LinearBackwardWeight, SumsShardsThatAreLongerThanABlock) {
+  if (!has_fma()) GTEST_SKIP() << "another numerics version";
+  TestContext context;
+  Product p = make(4 * (2 * kBlockK + 5), 37, 50);
+  p.num_shards = 4;
+  p.fill();
+  EXPECT_TRUE(
+      same_bits(backward_weight(context, p), expected_backward_weight(p)));
 }
 
 TEST(LinearBackwardWeight, IsTheTreeOfShardsComputedOneByOne) {
