@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,9 +10,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/processor_name.h"
 #include "cli/bench/bench_context.h"
 #include "cli/commands.h"
+#include "cli/processor_name.h"
 #include "kernels/cpu/cpu_backend.h"
 
 namespace colossus::cli {

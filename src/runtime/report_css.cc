@@ -45,7 +45,7 @@ header p { margin: 6px 0 0; color: var(--soft); }
 .pill.bad { background: var(--bad-back); color: var(--bad); }
 
 .cards { display: grid; gap: 12px; margin: 24px 0 12px;
-  grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
 .card, figure, .panel { background: var(--surface);
   border: 1px solid var(--border); border-radius: 10px; }
 .card { padding: 14px 16px; }

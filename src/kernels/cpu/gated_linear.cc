@@ -127,25 +127,19 @@ void gated_backward_piece(const GatedLinearBackwardInput& args,
 
 void gated_forward(const Context& context, const GatedLinearForward& args,
                    const std::vector<Piece>& pieces) {
-  std::vector<PackedB> packed(context.scratch.size());  // a thread's
-  context.pool.run(
-      static_cast<int64_t>(pieces.size()), [&](int64_t index, int thread) {
-        const auto t = static_cast<size_t>(thread);
-        gated_forward_piece(args, pieces[static_cast<size_t>(index)],
-                            Scratch(context.scratch[t]), &packed[t]);
-      });
+  run_pieces(context, pieces,
+             [&](const Piece& piece, const Scratch& scratch, PackedB* packed) {
+               gated_forward_piece(args, piece, scratch, packed);
+             });
 }
 
 void gated_backward(const Context& context,
                     const GatedLinearBackwardInput& args,
                     const std::vector<Piece>& pieces) {
-  std::vector<PackedB> packed(context.scratch.size());  // a thread's
-  context.pool.run(
-      static_cast<int64_t>(pieces.size()), [&](int64_t index, int thread) {
-        const auto t = static_cast<size_t>(thread);
-        gated_backward_piece(args, pieces[static_cast<size_t>(index)],
-                             Scratch(context.scratch[t]), &packed[t]);
-      });
+  run_pieces(context, pieces,
+             [&](const Piece& piece, const Scratch& scratch, PackedB* packed) {
+               gated_backward_piece(args, piece, scratch, packed);
+             });
 }
 
 // The forward pass may keep both products of a piece in scratch.

@@ -24,9 +24,8 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
                      const Matrix& a, int64_t a_cols, const Matrix& b,
                      int64_t group_stride, float* c, int64_t c_stride,
                      int64_t depth) {
-  std::vector<PackedB> packed(context.scratch.size());  // a thread's
-  const auto body = [&](int64_t index, int thread) {
-    const Piece& piece = pieces[static_cast<size_t>(index)];
+  const auto body = [&](const Piece& piece, const Scratch& scratch,
+                        PackedB* packed) {
     PieceProduct p = {};
     p.a = a;
     p.a_cols = a_cols;
@@ -39,15 +38,13 @@ void multiply_pieces(const Context& context, const std::vector<Piece>& pieces,
     p.span[0] = {piece.col_begin, piece.col_end - piece.col_begin,
                  c + piece.row_begin * c_stride + piece.col_begin};
     p.c_stride = c_stride;
-    const auto t = static_cast<size_t>(thread);
-    const Scratch scratch(context.scratch[t]);
     if constexpr (kForm == Form::kForward) {
-      forward_piece(p, scratch, &packed[t]);
+      forward_piece(p, scratch, packed);
     } else {
-      multiply_piece<kForm>(p, scratch, &packed[t]);
+      multiply_piece<kForm>(p, scratch, packed);
     }
   };
-  context.pool.run(static_cast<int64_t>(pieces.size()), body);
+  run_pieces(context, pieces, body);
 }
 
 void forward(const Context& context, const LinearForward& args,

@@ -4,7 +4,7 @@
 //
 // An element is one chain of fused multiply-adds in the order of the summed
 // index whatever the tiles, blocks, pieces, threads and the instruction set:
-// between two blocks the accumulators rest in the output.
+// between two blocks the accumulators rest in memory.
 #pragma once
 
 #include "kernels/cpu/context.h"

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "hwy/highway.h"
 
@@ -152,21 +153,20 @@ HWY_INLINE void pack_a(const PieceProduct& p, const TileRows& rows, int64_t k,
   }
 }
 
-// to = what `carry` makes of the sums in `from`; `to` may be any of them.
+// to = what `carry` makes of the sums in `from` (without levels: a copy); `to`
+// may be any of them.
 HWY_INLINE void add_carry(const TileBlock& from, const Carry& carry,
                           int64_t rows, int64_t cols, const TileBlock& to) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* sum = from.data + i * from.stride;
     float* t = to.data + i * to.stride;
-    const auto add_levels = [&](V16 v, int64_t j, int64_t n) HWY_ATTR {
+    for (int64_t j = 0; j < cols; j += kVec) {
+      const int64_t n = std::min(kVec, cols - j);
+      V16 v = load_n(sum + j, n);
       for (int64_t l = 0; l < carry.num_levels; ++l) {
         v = add(load_n(carry.level(l) + i * carry.stride + j, n), v);
       }
       store_n(v, t + j, n);
-    };
-    for (int64_t j = 0; j < cols; j += kVec) {
-      const int64_t n = std::min(kVec, cols - j);
-      add_levels(load_n(sum + j, n), j, n);
     }
   }
 }
@@ -232,14 +232,11 @@ HWY_INLINE void multiply_nothing(const PieceProduct& p) {
   const int64_t rows = p.row_end - p.row_begin;
   for (int s = 0; s < p.num_spans; ++s) {
     const TileBlock c = {p.span[s].c, p.c_stride};
-    const TileBlock zeros =
-        p.carry.num_levels > 0 && p.rest.data != nullptr ? p.rest : c;
+    const TileBlock rest = p.rest.data != nullptr ? p.rest : c;
     for (int64_t i = 0; i < rows; ++i) {
-      std::fill_n(zeros.data + i * zeros.stride, p.span[s].count, 0.0f);
+      std::fill_n(rest.data + i * rest.stride, p.span[s].count, 0.0f);
     }
-    if (p.carry.num_levels > 0) {
-      add_carry(zeros, p.carry, rows, p.span[s].count, c);
-    }
+    add_carry(rest, p.carry, rows, p.span[s].count, c);
   }
 }
 
@@ -351,6 +348,19 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p, const Scratch& scratch,
     }
     k += depth.length;
   }
+}
+
+// Calls body(piece, scratch, packed) for each piece: what its thread owns.
+template <typename Body>
+void run_pieces(const Context& context, const std::vector<Piece>& pieces,
+                const Body& body) {
+  std::vector<PackedB> packed(context.scratch.size());
+  context.pool.run(static_cast<int64_t>(pieces.size()),
+                   [&](int64_t index, int thread) {
+                     const auto t = static_cast<size_t>(thread);
+                     body(pieces[static_cast<size_t>(index)],
+                          Scratch(context.scratch[t]), &packed[t]);
+                   });
 }
 
 }  // namespace HWY_NAMESPACE

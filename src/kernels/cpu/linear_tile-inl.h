@@ -192,7 +192,7 @@ struct TileSums {
 // would fill the queue of misses and stall the inner loop.
 class RowPrefetcher {
  public:
-  HWY_INLINE RowPrefetcher(const TileSums& sums) {
+  explicit HWY_INLINE RowPrefetcher(const TileSums& sums) {
     const bool resume = sums.from.data != nullptr;
     if (resume) add(sums.next_from, sums.from.stride);
     if (sums.to.data != sums.from.data) add(sums.to.data, sums.to.stride);
@@ -210,7 +210,7 @@ class RowPrefetcher {
   }
 
  private:
-  static constexpr int kMost = 6;
+  static constexpr int kMost = 6;  // with more, the uppermost levels go without
   HWY_INLINE void add(const float* row, int64_t stride) {
     if (num_ == kMost) return;
     row_[num_] = row;
