@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/pulse.h"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -36,6 +37,7 @@ struct ThreadPool::State {
   std::atomic<int64_t> next{0};     // the next piece to take
   std::atomic<int> num_running{0};  // helpers that have not finished the job
   std::atomic<bool> stop{false};
+  Pulse* pulse = nullptr;
   int64_t num_pieces = 0;
   const std::function<void(int64_t, int)>* body = nullptr;
   std::vector<std::thread> threads;
@@ -43,9 +45,16 @@ struct ThreadPool::State {
   void take_pieces(int thread) {
     for (;;) {
       const int64_t piece = next.fetch_add(1, std::memory_order_relaxed);
-      if (piece >= num_pieces) return;
+      if (piece >= num_pieces || !beat()) return;
       (*body)(piece, thread);
     }
+  }
+
+  // Whether to go on.
+  bool beat() {
+    if (pulse == nullptr) return true;
+    pulse->beat();
+    return !pulse->interrupted();
   }
 };
 
@@ -101,12 +110,17 @@ void ThreadPool::work(int thread) {
   }
 }
 
+void ThreadPool::set_pulse(Pulse* pulse) { state_->pulse = pulse; }
+
 void ThreadPool::run(int64_t num_pieces,
                      const std::function<void(int64_t, int)>& body) {
   if (num_pieces <= 0) return;
   State& s = *state_;
   if (num_threads_ == 1 || num_pieces == 1) {
-    for (int64_t piece = 0; piece < num_pieces; ++piece) body(piece, 0);
+    for (int64_t piece = 0; piece < num_pieces; ++piece) {
+      if (!s.beat()) throw Interrupted();
+      body(piece, 0);
+    }
     return;
   }
   {
@@ -129,6 +143,7 @@ void ThreadPool::run(int64_t num_pieces,
       std::this_thread::yield();
     }
   }
+  if (s.pulse != nullptr && s.pulse->interrupted()) throw Interrupted();
 }
 
 }  // namespace colossus

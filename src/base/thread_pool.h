@@ -10,6 +10,8 @@
 
 namespace colossus {
 
+class Pulse;
+
 class ThreadPool {
  public:
   // `num_threads` >= 1 counts the caller, who works too.
@@ -20,9 +22,14 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
 
+  // From now on every piece beats first, or is left out once the pulse is
+  // interrupted; null: neither. Must outlive its use; not during `run`.
+  void set_pulse(Pulse* pulse);
+
   // Calls body(piece, thread) for every piece in [0, num_pieces), each once,
   // and returns when all are done. `thread` is in [0, num_threads()) and names
-  // scratch memory. One caller at a time. `body` must not throw.
+  // scratch memory. One caller at a time. `body` must not throw. Throws
+  // Interrupted, when no thread is at a piece any more.
   void run(int64_t num_pieces,
            const std::function<void(int64_t piece, int thread)>& body);
 

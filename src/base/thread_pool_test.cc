@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/pulse.h"
+
 namespace colossus {
 namespace {
 
@@ -68,6 +70,38 @@ TEST(ThreadPool, EveryThreadFlushesDenormals) {
   });
   EXPECT_EQ(results, std::vector<float>(3, 0.0f));
   EXPECT_EQ(from_input, std::vector<float>(3, 0.0f));
+}
+
+TEST(ThreadPool, BeatsOnceAPiece) {
+  for (const int num_threads : {1, 3}) {
+    std::atomic<uint64_t> beats = 0, order = 7;
+    Pulse pulse(beats, order, 7);
+    ThreadPool pool(num_threads);
+    pool.set_pulse(&pulse);
+    pool.run(100, [](int64_t, int) {});
+    EXPECT_EQ(beats, 100u);
+  }
+}
+
+TEST(ThreadPool, LeavesTheRestOnceInterruptedAndGoesOnAfterwards) {
+  for (const int num_threads : {1, 3}) {
+    std::atomic<uint64_t> beats = 0, order = 7;
+    std::atomic<int> pieces = 0;
+    Pulse pulse(beats, order, 7);
+    ThreadPool pool(num_threads);
+    pool.set_pulse(&pulse);
+    EXPECT_THROW(pool.run(1000,
+                          [&](int64_t, int) {
+                            ++pieces;
+                            order = 8;
+                          }),
+                 Interrupted);
+    EXPECT_LE(pieces, num_threads);
+    order = 7;
+    pieces = 0;
+    pool.run(1000, [&](int64_t, int) { ++pieces; });
+    EXPECT_EQ(pieces, 1000);
+  }
 }
 
 }  // namespace

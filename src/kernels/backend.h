@@ -19,6 +19,10 @@
 #include "kernels/router.h"
 #include "kernels/update.h"
 
+namespace colossus {
+class Pulse;
+}
+
 namespace colossus::kernels {
 
 class Backend {
@@ -32,6 +36,10 @@ class Backend {
   virtual std::string description() const = 0;
   // Memory that the backend itself holds (packing buffers), in bytes.
   virtual uint64_t workspace_bytes() const = 0;
+
+  // From now on operations beat between their tiles, and throw Interrupted once
+  // the pulse is; null: neither. A backend without it is never interrupted.
+  virtual void set_pulse(Pulse* /*pulse*/) {}
 
   virtual void embedding_forward(const EmbeddingForward& args) = 0;
   virtual void embedding_backward(const EmbeddingBackward& args) = 0;

@@ -112,6 +112,7 @@ class CpuBackend final : public Backend {
     return target_.name + ", " + std::to_string(threads) +
            (threads == 1 ? " thread" : " threads");
   }
+  void set_pulse(Pulse* pulse) override { pool_.set_pulse(pulse); }
   uint64_t workspace_bytes() const override {
     return scratch_.size() * cpu::kScratchBytes;
   }

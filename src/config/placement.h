@@ -1,0 +1,60 @@
+// Who hosts what: the ranks of a run as of a view, and the shards placed on
+// them. docs/architecture.md, "Views and placements".
+//
+// Plain values, compared and copied freely; what decides them is coordinator/,
+// what follows them is distributed/ and runtime/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace colossus::config {
+
+// A process that can host shards. Numbers are never given twice in a run: a
+// restarted rank is another one.
+struct Member {
+  int64_t rank = 0;
+  int64_t machine = 0;
+  bool operator==(const Member&) const = default;
+};
+
+// By shard, for all S of them. Shard i stands for slice i of every batch and
+// for slice i of weights and optimizer state.
+struct Placement {
+  std::vector<int64_t> owner_S;   // the rank that computes and updates it
+  std::vector<int64_t> backup_S;  // the rank that repeats the slice's update;
+                                  // kNoBackup with a single rank
+  bool operator==(const Placement&) const = default;
+};
+
+inline constexpr int64_t kNoBackup = -1;
+
+struct View {
+  int64_t number = 0;           // grows by one with each
+  std::vector<Member> members;  // by rank, ascending; without shards: a spare
+  Placement placement;
+  int64_t start_step = 0;  // steps done, and held by all sources of its state
+  std::string reason;      // "rank 3 was killed; rank 5, a spare, took over"
+  bool operator==(const View&) const = default;
+};
+
+// Shards with their owner `rank`, ascending.
+std::vector<int64_t> owned_shards(const Placement& placement, int64_t rank);
+// Slices whose backup is `rank`, ascending.
+std::vector<int64_t> backed_up_slices(const Placement& placement, int64_t rank);
+// Ranks that own at least one shard, ascending.
+std::vector<int64_t> hosting_ranks(const Placement& placement);
+
+// What the tree over shards sums alone: an aligned run of 2^k shards.
+struct ShardBlock {
+  int64_t first = 0;
+  int64_t count = 1;  // a power of two; `first` is a multiple of it
+  bool operator==(const ShardBlock&) const = default;
+};
+
+// `shards` (ascending, of S, a power of two) as the fewest aligned blocks.
+std::vector<ShardBlock> aligned_blocks(const std::vector<int64_t>& shards,
+                                       int64_t num_shards);
+
+}  // namespace colossus::config
