@@ -114,6 +114,25 @@ std::vector<int64_t> SliceStore::steps(SliceCopy copy, int64_t slice) const {
   return found;
 }
 
+std::optional<int64_t> SliceStore::newest_common_step() const {
+  const auto held_by_all = [&](int64_t step) {
+    for (int64_t slice = 0; slice < num_slices_; ++slice) {
+      if (!holds(SliceCopy::kOwner, slice, step) &&
+          !holds(SliceCopy::kBackup, slice, step)) {
+        return false;
+      }
+    }
+    return true;
+  };
+  std::optional<int64_t> newest;
+  for (const SliceCopy copy : {SliceCopy::kOwner, SliceCopy::kBackup}) {
+    for (const int64_t step : steps(copy, 0)) {
+      if (step > newest.value_or(kNoStep) && held_by_all(step)) newest = step;
+    }
+  }
+  return newest;
+}
+
 SliceData SliceStore::data(SliceCopy copy, int64_t slice, int64_t step) const {
   const int64_t at = slice * slice_count_;
   return {flat(copy, step, 0) + at, flat(copy, step, 1) + at,

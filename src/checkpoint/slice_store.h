@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,9 @@ class SliceStore {
   bool holds(SliceCopy copy, int64_t slice, int64_t step) const;
   // The steps of which it is, ascending; at most two.
   std::vector<int64_t> steps(SliceCopy copy, int64_t slice) const;
+
+  // The greatest step of which every slice is held, in either copy.
+  std::optional<int64_t> newest_common_step() const;
 
   // Where the slice as of `step` lies. Writing goes
   //   begin_write (its buffer no longer counts as any step) - fill - complete.

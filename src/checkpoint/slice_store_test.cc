@@ -96,5 +96,20 @@ TEST(SliceStore, RefusesMemoryOfAnotherForm) {
                CorruptFile);
 }
 
+TEST(SliceStore, FindsTheNewestStepThatAllSlicesHaveInSomeCopy) {
+  Memory memory;
+  SliceStore store = SliceStore::create(memory.span(), kSlices, kCount);
+  EXPECT_FALSE(store.newest_common_step().has_value());
+  for (int64_t slice = 0; slice < kSlices; ++slice) {
+    write(store, SliceCopy::kOwner, slice, 8);
+    if (slice != 2) write(store, SliceCopy::kOwner, slice, 9);
+  }
+  EXPECT_EQ(store.newest_common_step(), 8);
+  write(store, SliceCopy::kBackup, 2, 9);
+  EXPECT_EQ(store.newest_common_step(), 9);
+  store.begin_write(SliceCopy::kOwner, 0, 9);
+  EXPECT_EQ(store.newest_common_step(), 8);
+}
+
 }  // namespace
 }  // namespace colossus::checkpoint

@@ -39,6 +39,13 @@ RankMemory::RankMemory(const config::Config& config, int64_t num_shards,
   tensor::Arena& from = chief ? arena : room;
   const int64_t count = 3 * step.padded_count();
   snapshot = floats(from.take<float>(count, "checkpoint snapshot"), count);
+  const int64_t all = config.run.num_shards;
+  const int64_t slice_count = step.padded_count() / all;
+  for (int64_t i = 0; i < all; ++i) {
+    const bool at_once = num_shards < all && i < 2 * num_shards;
+    tensor::Arena& memory = at_once ? arena : room;
+    sums.push_back(memory.take<float>(slice_count, "sums over shards"));
+  }
 }
 
 Rank::Rank(const config::Config& config, const TrainingData& data,
@@ -91,7 +98,7 @@ bool Rank::follow(const config::View& view) {
   }
   link_.barrier(config_.run.steps);
   if (chief) chief_->finish();
-  link_.commit(config_.run.steps + 1);
+  link_.barrier(config_.run.steps);  // the others wait for the chief
   return false;
 }
 

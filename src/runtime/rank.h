@@ -52,6 +52,10 @@ struct RankMemory {
 
   TrainingStep step;
   std::span<float> snapshot;  // 3 flat vectors, for the checkpoint writer
+  // For the sums over shards of slices that it needs, S of a slice's size each:
+  // room but for those of its first placement, and of their like as backup. A
+  // rank that hosts all shards sums in place.
+  std::vector<float*> sums;
 };
 
 class Chief;
