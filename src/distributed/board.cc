@@ -123,7 +123,7 @@ bool Board::post(const Posted& posted) {
     for (int slot = 0; slot < num_slots(); ++slot) {
       const SlotData& data = slot_data(slot);
       if (data.lost.load() != 0 && needs(posted.view, data.rank.load())) {
-        disturb();
+        disturb(order_of(posted.view.number));
       }
     }
   }
@@ -194,22 +194,34 @@ int Board::slot_of(int64_t rank) const {
 void Board::mark_lost(int slot) {
   SlotData& data = slot_data(slot);
   data.lost.store(1);
-  bool needed = true;  // if the posting is damaged: let go, to be safe
+  for (;;) {
+    // The order first: if it moves on while the posting is read, what was read
+    // may not be what it stands for.
+    const uint64_t order = data_->order.load();
+    if (order % 2 != 0 || !is_needed(data.rank.load()) || disturb(order)) {
+      return;
+    }
+  }
+}
+
+// Whether the work that is going on cannot do without `rank`.
+bool Board::is_needed(int64_t rank) const {
   try {
     const Posted now = posted();
     // Called to prepare at the next commit: the view that runs until then is
     // not on the board any more.
-    needed =
-        now.kind == PostedKind::kPrepareAtCommit ||
-        (now.kind == PostedKind::kBegin && needs(now.view, data.rank.load()));
+    return now.kind == PostedKind::kPrepareAtCommit ||
+           (now.kind == PostedKind::kBegin && needs(now.view, rank));
   } catch (const RunError&) {
+    return true;  // a damaged posting: let go, to be safe
   }
-  if (needed) disturb();
 }
 
-void Board::disturb() const {
-  data_->order.fetch_or(1);
+// False if `order` is not in force any more.
+bool Board::disturb(uint64_t order) const {
+  if (!data_->order.compare_exchange_strong(order, order | 1)) return false;
   ring_all();
+  return true;
 }
 
 void Board::ring_all() const {

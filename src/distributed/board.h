@@ -97,7 +97,8 @@ class Board {
  private:
   explicit Board(SharedMemory memory);
   void ring_all() const;
-  void disturb() const;
+  bool is_needed(int64_t rank) const;
+  bool disturb(uint64_t order) const;
 
   SharedMemory memory_;
   BoardData* data_;

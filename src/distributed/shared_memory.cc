@@ -46,7 +46,6 @@ SharedMemory SharedMemory::map(int fd) {
   memory.fd_ = fd;
   const int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) {
-    memory.fd_ = -1;  // not ours to close
     throw run_error(
         "descriptor {} is no shared memory of Colossus; ranks are started by "
         "an agent, which hands it over",
@@ -64,12 +63,7 @@ SharedMemory SharedMemory::adopt(pid_t pid, int fd) {
     throw run_error("cannot open the shared memory {}: {}; is process {} gone?",
                     path, std::strerror(errno), pid);
   }
-  try {
-    return map(own);
-  } catch (...) {
-    ::close(own);
-    throw;
-  }
+  return map(own);
 }
 
 SharedMemory SharedMemory::make_private(uint64_t bytes) {
