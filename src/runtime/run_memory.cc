@@ -6,8 +6,10 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "kernels/backend.h"
+#include "model/parameters.h"
 #include "runtime/machine_memory.h"
 #include "runtime/rank.h"
+#include "runtime/run_log.h"
 
 namespace colossus::runtime {
 namespace {
@@ -48,6 +50,14 @@ tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
   if (num_ranks > 1)
     add(plan, "backups of weights and moments", 6 * flat_bytes);
   return plan;
+}
+
+agent::MachineLayout machine_layout(const config::Config& config) {
+  return {.run = parse_hash128(config_digest(config)),
+          .num_slots = 16,
+          .num_shards = config.run.num_shards,
+          .padded_count = model::ParameterList(config.model)
+                              .padded_count(config.run.num_shards)};
 }
 
 std::string memory_plan_text(const tensor::MemoryPlan& plan) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "agent/machine_memory.h"
 #include "config/config.h"
 #include "tensor/arena.h"
 
@@ -20,6 +21,9 @@ namespace colossus::runtime {
 // rank may adopt is not among it.
 tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
                                kernels::Backend& backend);
+
+// What the ranks of a machine share in this run.
+agent::MachineLayout machine_layout(const config::Config& config);
 
 // Several lines for people: largest first, with the total.
 std::string memory_plan_text(const tensor::MemoryPlan& plan);
