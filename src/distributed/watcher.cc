@@ -52,7 +52,7 @@ struct Watch {
 
   const int slot;
   const std::optional<Process> process;  // none: a thread
-  std::thread life;                // waits for the slot's mutex once it is held
+  std::thread life;  // waits for the slot's mutex once it is held
   std::atomic<bool> lost{false};
   std::atomic<bool> seated{false};
   LossKind how = LossKind::kKilled;
