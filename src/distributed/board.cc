@@ -118,17 +118,21 @@ bool Board::post(const Posted& posted) {
     data_->wish.store(posted.view.number);
   } else {
     data_->order.store(order_of(posted.view.number));
-    // After the order, as mark_lost looks at them the other way round: one of
-    // the two sees the other.
-    for (int slot = 0; slot < num_slots(); ++slot) {
-      const SlotData& data = slot_data(slot);
-      if (data.lost.load() != 0 && needs(posted.view, data.rank.load())) {
-        disturb(order_of(posted.view.number));
-      }
-    }
+    if (posted.kind == PostedKind::kBegin) disturb_if_lost(posted.view);
   }
   ring_all();
   return true;
+}
+
+// After the order was stored, while mark_lost looks at the two the other way
+// round: so one of them sees the other.
+void Board::disturb_if_lost(const config::View& view) const {
+  for (int slot = 0; slot < num_slots(); ++slot) {
+    const SlotData& data = slot_data(slot);
+    if (data.lost.load() != 0 && needs(view, data.rank.load())) {
+      disturb(order_of(view.number));
+    }
+  }
 }
 
 Posted Board::posted() const {

@@ -97,6 +97,7 @@ class Board {
  private:
   explicit Board(SharedMemory memory);
   void ring_all() const;
+  void disturb_if_lost(const config::View& view) const;
   bool is_needed(int64_t rank) const;
   bool disturb(uint64_t order) const;
 

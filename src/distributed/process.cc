@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +127,34 @@ bool Process::wait_quiet(double seconds) const {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   return true;
+}
+
+pid_t start_process(const std::string& program,
+                    const std::vector<std::string>& arguments,
+                    const std::vector<int>& fds) {
+  std::vector<std::string> words = {program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  // By way of numbers above all targets, so that none overwrites another.
+  std::vector<int> copies;
+  for (size_t i = 0; i < fds.size(); ++i) {
+    copies.push_back(::fcntl(fds[i], F_DUPFD_CLOEXEC, kFirstInherited + 100));
+    ::posix_spawn_file_actions_adddup2(&actions, copies.back(),
+                                       kFirstInherited + static_cast<int>(i));
+  }
+  pid_t pid = 0;
+  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr,
+                                  argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  for (const int copy : copies) ::close(copy);
+  if (error != 0) {
+    throw run_error("cannot start '{}': {}", program, std::strerror(error));
+  }
+  return pid;
 }
 
 void Process::kill() const {

@@ -4,6 +4,9 @@
 
 #include <sys/types.h>
 
+#include <string>
+#include <vector>
+
 #include "distributed/shared_memory.h"
 
 namespace colossus::distributed {
@@ -40,5 +43,14 @@ class Process {
   pid_t pid_;
   int pidfd_;
 };
+
+// Starts `program` (a path) with `arguments` behind its name. It inherits the
+// descriptors `fds`, and of those not closed on exec: fds[i] becomes number
+// kFirstInherited + i. Without fork, so any thread of any process may do it.
+// The caller waits for the child. Throws RunError if it cannot start.
+inline constexpr int kFirstInherited = 100;
+pid_t start_process(const std::string& program,
+                    const std::vector<std::string>& arguments,
+                    const std::vector<int>& fds);
 
 }  // namespace colossus::distributed

@@ -1,10 +1,10 @@
 #include "distributed/seat.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -22,21 +22,22 @@ namespace {
 
 // Longest sleep without a beat; far below what the watcher calls hung.
 constexpr double kBeatSeconds = 0.02;
-// For a watcher that is just about to let the mutex of a dead rank go.
-constexpr double kTakeSeconds = 2;
+// For a watcher that is about to let go of a dead rank's mutex.
+constexpr int kTakeTries = 2000;  // a millisecond each
 
 // Locks the mutex of a slot whose last rank left or died.
 void take(pthread_mutex_t& life, int slot) {
-  timespec until = {};
-  ::clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += static_cast<time_t>(kTakeSeconds);
-  const int error = ::pthread_mutex_timedlock(&life, &until);
+  int error = EBUSY;
+  for (int i = 0; i < kTakeTries && error == EBUSY; ++i) {
+    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    error = ::pthread_mutex_trylock(&life);
+  }
   if (error == EOWNERDEAD) {
     ::pthread_mutex_consistent(&life);
   } else if (error != 0) {
     throw run_error(
         "slot {} of this machine's board is not free: {}", slot,
-        error == ETIMEDOUT ? "another rank sits there" : std::strerror(error));
+        error == EBUSY ? "another rank sits there" : std::strerror(error));
   }
 }
 

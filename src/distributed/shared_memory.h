@@ -20,8 +20,8 @@ class SharedMemory {
   // The descriptor is closed on exec: who starts a rank dup2s it to a number
   // that the rank knows. Throws RunError if the system refuses.
   static SharedMemory create(uint64_t bytes, const std::string& name);
-  // Takes over a descriptor that was inherited, and closes it in the end. Throws
-  // RunError unless it is a memfd whose size is sealed.
+  // Takes over a descriptor that was inherited, and closes it in the end.
+  // Throws RunError unless it is a memfd whose size is sealed.
   static SharedMemory map(int fd);
   // That of another process, by its number there: how an agent adopts what
   // its predecessor made from a living rank. Throws RunError, as `map` does.
