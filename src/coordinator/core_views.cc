@@ -60,7 +60,7 @@ std::string CoordinatorCore::reason_for_resize() const {
   const auto most = [this](int64_t ranks) {
     return (options_.num_shards + ranks - 1) / ranks;
   };
-  if (most(possible) >= most(hosting)) return {};
+  if (possible <= hosting || most(possible) >= most(hosting)) return {};
   return fmt::format("grows from {} to {} ranks", hosting, possible);
 }
 

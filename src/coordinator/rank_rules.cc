@@ -23,6 +23,11 @@ std::vector<int64_t> participants_of(const config::Placement& placement) {
   return ranks;
 }
 
+bool owns_shards(const BegunView& begun, int64_t rank) {
+  const auto& owners = begun.view.placement.owner_S;
+  return std::find(owners.begin(), owners.end(), rank) != owners.end();
+}
+
 }  // namespace
 
 bool RankRules::leaves_view(const Board& board) const {
@@ -57,6 +62,10 @@ bool RankRules::all_reached(Phase phase) const {
   return std::all_of(
       participants_.begin(), participants_.end(), [&](int64_t peer) {
         if (peer == rank_) return true;
+        if (mutation_ == Mutation::kCommitWithoutBackup &&
+            phase >= Phase::kStored && !owns_shards(*begun_, peer)) {
+          return true;
+        }
         for (const PeerWord& p : peers_) {
           if (p.rank != peer) continue;
           const bool counts = p.word.view == word_.view ||

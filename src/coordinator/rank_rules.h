@@ -71,7 +71,7 @@ class RankRules {
   int64_t let_go() const { return let_go_; }
   bool in_view() const { return begun_ != nullptr; }
   // The view it works in; null: none.
-  const BegunView* begun() const { return begun_.get(); }
+  const std::shared_ptr<const BegunView>& begun() const { return begun_; }
   int64_t committed_step() const { return committed_step_; }
   // Ranks with a part in the view's steps, ascending; this one among them.
   const std::vector<int64_t>& participants() const { return participants_; }
