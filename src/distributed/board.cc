@@ -159,6 +159,8 @@ const std::atomic<uint64_t>& Board::order() const { return data_->order; }
 int64_t Board::wish() const { return data_->wish.load(); }
 uint32_t Board::news() const { return data_->news.load(); }
 
+void Board::nudge() const { ring(data_->news); }
+
 void Board::wait_news(uint32_t seen, double seconds) const {
   if (news() == seen) futex_wait(data_->news, seen, seconds);
 }

@@ -59,6 +59,7 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   data_.rank.store(rank);
   data_.phase.store(0);
   data_.awaited.store(-1);
+  data_.away.store(0);
   data_.committed_step.store(0);
   data_.step_seconds.store(0);
   data_.compute_seconds.store(0);
