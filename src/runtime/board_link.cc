@@ -60,15 +60,15 @@ std::optional<config::View> BoardLink::next_view() {
     if (!posted) continue;
     seen_ = posted->sequence;
     const config::View& view = posted->view;
-    if (posted->kind == distributed::PostedKind::kBegin) {
-      if (!is_member(view, rank())) return std::nullopt;
-      enter(view);
-      seat_.running(view.number);
-      if (group_->participates()) return view;
-      group_.reset();  // a spare
-    } else {
+    const bool begins = posted->kind == distributed::PostedKind::kBegin;
+    if (!begins || !is_member(view, rank())) {
       seat_.prepared(view.number);
+      continue;
     }
+    enter(view);
+    seat_.running(view.number);
+    if (group_->participates()) return view;
+    group_.reset();  // a spare
   }
 }
 

@@ -103,7 +103,19 @@ void LocalRun::run() {
     if (reason) handle(coordinator::StopRequest{*reason});
     report_to_core();
     if (now_us() >= timer_us_) handle(coordinator::TimerFired{});
+    if (core_->state().ended) end_spares();
     machine_.board().wait_news(news, kLookSeconds);
+  }
+}
+
+// Those with a part in the last view end when its chief is done.
+void LocalRun::end_spares() {
+  const config::Placement& placement = board_.begun->view.placement;
+  for (const auto& [rank, process] : processes_) {
+    if (config::owned_shards(placement, rank).empty() &&
+        config::backed_up_slices(placement, rank).empty()) {
+      ::kill(process.pid, SIGKILL);
+    }
   }
 }
 

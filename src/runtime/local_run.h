@@ -67,6 +67,7 @@ class LocalRun {
   };
 
   void handle(const coordinator::Event& event);
+  void end_spares();
   void obey(const coordinator::AgentOrders& orders);
   void start_rank(int64_t rank);
   void post_orders();

@@ -186,9 +186,6 @@ std::string decision_text(const coordinator::Decision& decision) {
   if (const auto* d = std::get_if<coordinator::RankLost>(&decision)) {
     return d->reason;
   }
-  if (const auto* d = std::get_if<coordinator::PrepareBegun>(&decision)) {
-    return d->reason;
-  }
   if (const auto* d = std::get_if<coordinator::ViewBegun>(&decision)) {
     return fmt::format("view {} from step {}: {}", d->number, d->start_step,
                        d->reason);
