@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <set>
 #include <utility>
 
@@ -45,16 +46,30 @@ coordinator::CoordinatorOptions core_options(const LocalRunOptions& options) {
   return core;
 }
 
+std::string loss_text(int64_t rank, const distributed::Loss& loss, int status) {
+  const std::string who = fmt::format("rank {} (process {})", rank, loss.pid);
+  if (loss.how == distributed::LossKind::kHung) {
+    return who + " gave no sign of life and was ended";
+  }
+  if (WIFSIGNALED(status)) {
+    return fmt::format("{} was ended by signal {} ({})", who, WTERMSIG(status),
+                       ::strsignal(WTERMSIG(status)));
+  }
+  return fmt::format("{} left with exit code {}", who, WEXITSTATUS(status));
+}
+
 }  // namespace
 
 LocalRun::LocalRun(const LocalRunOptions& options,
                    const agent::MachineLayout& layout, const Clock& clock,
                    std::function<void(const JournalEvent&)> on_report,
-                   std::function<void(const Decision&)> on_decision)
+                   std::function<void(const Decision&)> on_decision,
+                   std::function<void(const std::string&)> on_remark)
     : options_(options),
       clock_(clock),
       on_report_(std::move(on_report)),
       on_decision_(std::move(on_decision)),
+      on_remark_(std::move(on_remark)),
       machine_(agent::MachineMemory::create(layout)) {
   core_ = std::make_unique<coordinator::CoordinatorCore>(
       core_options(options), initial_state(options), now_us());
@@ -246,7 +261,9 @@ void LocalRun::note_loss(const distributed::Loss& loss) {
   if (report.state == SlotState::kFailed && failure_.empty()) {
     failure_ = report.text;
   }
-  ::waitpid(loss.pid, nullptr, 0);
+  int status = 0;
+  ::waitpid(loss.pid, &status, 0);
+  if (!core_->state().ended) on_remark_(loss_text(rank, loss, status));
   processes_.erase(process);
   rank_gone(rank, board_);
   if (loss.how != distributed::LossKind::kClosed &&

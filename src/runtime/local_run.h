@@ -44,12 +44,13 @@ struct LocalRunOptions {
 
 class LocalRun {
  public:
-  // What ranks report is told in order, and so is what was decided, as a
-  // sentence. `clock` outlives it.
+  // What ranks report is told in order, and so is what was decided, and what
+  // this machine saw, as a sentence. `clock` outlives it.
   LocalRun(const LocalRunOptions& options, const agent::MachineLayout& layout,
            const Clock& clock,
            std::function<void(const JournalEvent&)> on_report,
-           std::function<void(const coordinator::Decision&)> on_decision);
+           std::function<void(const coordinator::Decision&)> on_decision,
+           std::function<void(const std::string&)> on_remark);
   // Ends all ranks that still live.
   ~LocalRun();
 
@@ -86,6 +87,7 @@ class LocalRun {
   const Clock& clock_;
   const std::function<void(const JournalEvent&)> on_report_;
   const std::function<void(const coordinator::Decision&)> on_decision_;
+  const std::function<void(const std::string&)> on_remark_;
   agent::MachineMemory machine_;
   std::unique_ptr<coordinator::CoordinatorCore> core_;
   coordinator::Board board_;  // as the rules see it

@@ -121,7 +121,8 @@ class SoloRun {
 };
 
 // Fills the summary from what a run reports.
-void note_in(TrainingSummary& summary, const JournalEvent& event) {
+void note_in(TrainingSummary& summary, const config::Config& config,
+             const JournalEvent& event) {
   if (const auto* e = std::get_if<StepMetrics>(&event)) summary.loss = e->loss;
   if (const auto* e = std::get_if<TextSample>(&event)) summary.sample = e->text;
   if (const auto* e = std::get_if<CheckpointSaved>(&event)) {
@@ -133,6 +134,11 @@ void note_in(TrainingSummary& summary, const JournalEvent& event) {
     summary.step = e->step;
     summary.val_loss = e->val_loss;
     summary.bits_per_byte = e->bits_per_byte;
+    summary.checkpoint = e->checkpoint;
+  }
+  if (const auto* e = std::get_if<RunStopped>(&event)) {
+    summary.step = e->step;
+    summary.checkpoint = checkpoint::checkpoint_folder(config.run.dir, e->step);
   }
 }
 
@@ -173,7 +179,7 @@ TrainingSummary run_alone(const config::Config& config,
   summary.checkpoint =
       checkpoint::checkpoint_folder(config.run.dir, start.step);
   SoloRun(config, around).run(data, start.step, [&](const JournalEvent& event) {
-    note_in(summary, event);
+    note_in(summary, config, event);
     log.write(event);
   });
   summary.seconds = log.training_seconds();
@@ -183,9 +189,6 @@ TrainingSummary run_alone(const config::Config& config,
 
 // What people are told of a decision; "" for those of no interest.
 std::string decision_text(const coordinator::Decision& decision) {
-  if (const auto* d = std::get_if<coordinator::RankLost>(&decision)) {
-    return d->reason;
-  }
   if (const auto* d = std::get_if<coordinator::ViewBegun>(&decision)) {
     return fmt::format("view {} from step {}: {}", d->number, d->start_step,
                        d->reason);
@@ -252,7 +255,7 @@ TrainingSummary run_together(const config::Config& config,
       local_options(config, around, start.step, lock.fd()),
       machine_layout(config), around.clock,
       [&](const JournalEvent& event) {
-        note_in(summary, event);
+        note_in(summary, config, event);
         log.write(event);
       },
       [&](const coordinator::Decision& decision) {
@@ -260,6 +263,10 @@ TrainingSummary run_together(const config::Config& config,
         if (text.empty()) return;
         log.write(Remark{log.newest_step(), text});
         log.note(text);
+      },
+      [&](const std::string& remark) {
+        log.write(Remark{log.newest_step(), remark});
+        log.note(remark);
       });
   const StopWatch watch(run, around);
   run.run();
