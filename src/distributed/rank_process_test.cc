@@ -26,6 +26,8 @@ constexpr int kNumRanks = 4;
 constexpr int64_t kNumShards = 8;
 constexpr double kLong = 300;  // seconds that no test is to reach
 constexpr int64_t kRestSteps = 3;
+// More than the production's: a loaded machine must not look like a hang.
+constexpr WatcherOptions kWatching = {.hang_seconds = 1};
 
 // --- The rank. ---
 
@@ -106,7 +108,7 @@ class Agent {
  public:
   explicit Agent(const std::vector<std::string>& roles)
       : machine_(Memory::kShared, kNumRanks, kNumShards),
-        watcher_(machine_.board(), {}, [this](const Loss& loss) {
+        watcher_(machine_.board(), kWatching, [this](const Loss& loss) {
           const std::lock_guard lock(mutex_);
           losses_.push_back(loss);
         }) {
@@ -208,7 +210,8 @@ bool is_in_place(const Board& board, const Scene& scene) {
 }
 
 TEST_P(LostRank, MakesAllOthersLetGoAndGoOnInTheNextView) {
-  const auto& [scene, signal] = GetParam();
+  const Scene& scene = std::get<0>(GetParam());
+  const int signal = std::get<1>(GetParam());
   Agent agent(scene.roles);
   agent.machine().begin(1, {0, 1, 2, 3}, even_placement({0, 1, 2}, kNumShards));
   ASSERT_TRUE(eventually([&] { return is_in_place(agent.board(), scene); }));
@@ -306,7 +309,7 @@ TEST(Adoption, FindsTheMemoryOfALivingRankAndWatchesOn) {
   Board board = Board::open(SharedMemory::adopt(rank, *fd), kTestRun);
   EXPECT_EQ(board.posted().view.number, 1);
   std::atomic<int> lost_slot{-1};
-  Watcher successor(board, {},
+  Watcher successor(board, kWatching,
                     [&](const Loss& loss) { lost_slot = loss.slot; });
   for (int slot = 0; slot < kNumRanks; ++slot) successor.adopt(slot);
   ::kill(agent.pid(2), SIGSTOP);
