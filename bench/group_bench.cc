@@ -159,12 +159,16 @@ class Machine {
   void start(const std::string& role, const std::string& steps,
              const std::string& touched_mb) {
     const std::string slot = std::to_string(pids_.size());
-    pids_.push_back(
-        start_process("/proc/self/exe",
-                      {"--rank", role, "--slot", slot, "--num-slots",
-                       std::to_string(windows_.layout().num_slots),
-                       "--touched-mb", touched_mb, "--steps", steps},
-                      {board_.memory().fd(), windows_.memory().fd()}));
+    ProcessStart start;
+    start.program = "/proc/self/exe";
+    start.arguments = {
+        "--rank",       role,
+        "--slot",       slot,
+        "--num-slots",  std::to_string(windows_.layout().num_slots),
+        "--touched-mb", touched_mb,
+        "--steps",      steps};
+    start.fds = {board_.memory().fd(), windows_.memory().fd()};
+    pids_.push_back(start_process(start));
     watcher_.watch_child(static_cast<int>(pids_.size()) - 1, pids_.back());
   }
 

@@ -114,9 +114,11 @@ class Agent {
         }) {
     for (size_t slot = 0; slot < roles.size(); ++slot) {
       const std::string number = std::to_string(slot);
-      pids_.push_back(start_process(
-          "/proc/self/exe", {"--rank-process", roles[slot], number, number},
-          {board().memory().fd(), machine_.windows().memory().fd()}));
+      ProcessStart start;
+      start.program = "/proc/self/exe";
+      start.arguments = {"--rank-process", roles[slot], number, number};
+      start.fds = {board().memory().fd(), machine_.windows().memory().fd()};
+      pids_.push_back(start_process(start));
       watcher_.watch_child(static_cast<int>(slot), pids_.back());
     }
     EXPECT_TRUE(eventually([&] { return all_are(SlotState::kJoining, 0, -1); }))
@@ -284,7 +286,10 @@ TEST(LostRankBeforeItsSeat, IsToldOf) {
     const std::lock_guard lock(mutex);
     losses.push_back(loss);
   });
-  const pid_t pid = start_process("/proc/self/exe", {"--rank-dies-early"}, {});
+  ProcessStart start;
+  start.program = "/proc/self/exe";
+  start.arguments = {"--rank-dies-early"};
+  const pid_t pid = start_process(start);
   watcher.watch_child(0, pid);
   ASSERT_TRUE(eventually([&] {
     const std::lock_guard lock(mutex);

@@ -8,11 +8,11 @@
 #include <set>
 #include <utility>
 
-#include "agent/rank_process.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_system.h"
 #include "checkpoint/slice_store.h"
+#include "distributed/process.h"
 #include "runtime/journal_codec.h"
 
 namespace colossus::runtime {
@@ -170,7 +170,9 @@ int LocalRun::free_slot() const {
 void LocalRun::start_rank(int64_t rank) {
   const int slot = free_slot();
   machine_.ring(slot, true);
-  agent::RankProcess process;
+  distributed::ProcessStart process;
+  process.program = "/proc/self/exe";
+  process.name = "colossus";
   const auto option = [&](const std::string& name, const std::string& value) {
     process.arguments.push_back("--" + name);
     process.arguments.push_back(value);
@@ -185,7 +187,8 @@ void LocalRun::start_rank(int64_t rank) {
   process.fds = machine_.fds();
   process.fds.push_back(options_.lock_fd);
   process.output_path = join_path(options_.run_folder, "ranks.log");
-  const pid_t pid = agent::start_rank_process(process);
+  process.own_session = true;
+  const pid_t pid = distributed::start_process(process);
   processes_[rank] = {pid, slot};
   watcher_->watch_child(slot, pid);
 }
