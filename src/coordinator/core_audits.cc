@@ -27,14 +27,18 @@ DifferenceFound found(const Difference& d, std::string reason) {
 
 }  // namespace
 
-// Only those of the present view, and only while it is not being left.
+// Only those of the present view; not while it is being left at once. (If it is
+// left at a commit, a difference holds up that commit.)
 void CoordinatorCore::judge_differences() {
+  const auto is_left = [this] {
+    return state_.ended || (state_.preparing && state_.stop_step == kAtOnce);
+  };
   collect_answers();
   if (audit_.has_value()) return settle();
   for (const Heard& heard : heard_) {
     if (!heard.reported || !state_.machine(heard.machine)->present) continue;
     for (const RankSlot& slot : heard.report.ranks) {
-      if (state_.preparing || state_.ended || audit_.has_value()) return;
+      if (is_left() || audit_.has_value()) return;
       if (state_.begun == nullptr || !slot.difference.has_value()) continue;
       if (slot.difference->view == state_.begun->view.number) {
         judge(*slot.difference);

@@ -315,8 +315,11 @@ void Simulator::save(FakeRank& rank, int64_t step) {
     }
     slices->push_back({view, step, slice, buffer.content});
   }
-  events_.push(now_us_ + random_.range(500, 8000), EventKind::kRankSaved,
-               rank.rank, step, view, std::move(slices));
+  // One after the other, as a writer's thread does.
+  rank.saves_until_us =
+      std::max(rank.saves_until_us, now_us_) + random_.range(500, 8000);
+  events_.push(rank.saves_until_us, EventKind::kRankSaved, rank.rank, step,
+               view, std::move(slices));
 }
 
 void Simulator::saved(FakeRank& rank, const std::vector<SavedSlice>& slices,

@@ -232,6 +232,11 @@ void Simulator::flip_at_rest() {
   });
 }
 
+bool Simulator::can_host(const FakeMachine& host) const {
+  const auto* known = replayed_.machine(host.machine);
+  return host.alive && (known == nullptr || !known->dropped);
+}
+
 // A core that can go on is healed for good; whatever else failed stays failed.
 void Simulator::heal_core() {
   trace([&] { return std::string("HEALED, as far as it goes"); });
@@ -239,12 +244,20 @@ void Simulator::heal_core() {
   storm_until_us_ = 0;
   scenario_.drop_permille = scenario_.late_permille = 0;
   crashes_midway_ = false;
-  if (num_alive_machines() == 0) add_machine();
+  // A machine that was dropped hosts nothing more: at least one is not.
+  int64_t hosts = std::count_if(
+      machines_.begin(), machines_.end(),
+      [this](const FakeMachine& m) { return can_host(m) && !m.bad; });
+  if (hosts == 0) {
+    add_machine();
+    hosts = 1;
+  }
   for (FakeMachine& m : machines_) {
     if (!m.alive) continue;
-    const bool dies =
-        num_alive_machines() > 1 && (m.bad || random_.chance(250));
+    const bool counts = can_host(m) && !m.bad;
+    const bool dies = m.bad || ((!counts || hosts > 1) && random_.chance(250));
     if (dies) {
+      hosts -= counts;
       lose_machine(m);
       continue;
     }

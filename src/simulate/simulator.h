@@ -51,6 +51,7 @@ class Simulator {
   void handle(const Occurrence& occurrence);
   void go_on_to_next_stage();
   void note(const std::string& what) const;
+  std::string describe_coordinator() const;
   template <typename Make>
   void trace(const Make& make) const {
     if (trace_) note(make());
@@ -137,6 +138,7 @@ class Simulator {
   FakeRank* any_rank();
   FakeMachine* any_machine();
   int64_t num_alive_machines() const;
+  bool can_host(const FakeMachine& host) const;
 
   FakeMachine* machine(int64_t number);
   FakeRank* rank(int64_t number);
