@@ -137,9 +137,11 @@ class CoordinatorCore {
   void prepare_if_needed();
   void prepare(int64_t stop_step, bool verify, const std::string& reason);
   std::string reason_for_loss() const;
+  std::string reason_for_lost_source() const;
   std::string reason_for_resize() const;
   std::string reason_for_protection() const;
   bool waits_for_starting_ranks() const;
+  int64_t soft_stop_step() const;
   void begin_if_answered();
   bool all_answered() const;
   std::vector<config::Member> ready_members() const;

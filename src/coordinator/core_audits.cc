@@ -82,7 +82,11 @@ void CoordinatorCore::judge_update(const Difference& d) {
   const std::string reason =
       fmt::format("ranks {} and {} differ on the update of slice {} at step {}",
                   d.first_rank, d.second_rank, d.shard, d.step);
-  record(found(d, reason));
+  // A coordinator that was restarted may have recorded it already.
+  const bool known = std::any_of(
+      state_.differences.begin(), state_.differences.end(),
+      [&d](const DifferenceFound& other) { return other.view == d.view; });
+  if (!known) record(found(d, reason));
   int64_t first = 0;
   int64_t second = 0;
   for (const DifferenceFound& other : state_.differences) {

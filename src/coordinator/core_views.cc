@@ -26,6 +26,27 @@ std::string CoordinatorCore::reason_for_loss() const {
                                   : lost_reason_;
     }
   }
+  return reason_for_lost_source();
+}
+
+// Who still waits for a slice from a machine that is gone waits for ever.
+std::string CoordinatorCore::reason_for_lost_source() const {
+  const BegunView& begun = *state_.begun;
+  const auto waits = [&](int64_t rank, int64_t source) {
+    if (source == kFromCheckpoint) return false;
+    const MachineState* machine = state_.machine(source);
+    if (machine != nullptr && machine->present) return false;
+    const RankSlot* slot = reported_slot(rank);
+    return slot == nullptr || slot->view != begun.view.number || !slot->healed;
+  };
+  const config::Placement& placement = begun.view.placement;
+  for (size_t s = 0; s < placement.owner_S.size(); ++s) {
+    if (waits(placement.owner_S[s], begun.owner_source_S[s]) ||
+        waits(placement.backup_S[s], begun.backup_source_S[s])) {
+      return fmt::format("slice {} was to come from a machine that was lost",
+                         s);
+    }
+  }
   return {};
 }
 
@@ -91,6 +112,19 @@ std::string CoordinatorCore::reason_for_protection() const {
   return {};
 }
 
+// The next commit that no rank is known to be past. Whoever is past it stops at
+// once; whoever is not reaches it, since all have a part in it until then.
+// Unless some rank did not enter the view: then no commit can be counted on.
+int64_t CoordinatorCore::soft_stop_step() const {
+  const config::View& view = state_.begun->view;
+  for (const RankState& rank : state_.ranks) {
+    if (!takes_part(rank.rank)) continue;
+    const RankSlot* slot = reported_slot(rank.rank);
+    if (slot == nullptr || slot->view != view.number) return kAtOnce;
+  }
+  return committed_step_ + 1;
+}
+
 void CoordinatorCore::prepare_if_needed() {
   const std::string loss = reason_for_loss();
   if (state_.preparing) {
@@ -110,7 +144,7 @@ void CoordinatorCore::prepare_if_needed() {
   }
   if (!loss.empty()) return prepare(kAtOnce, false, loss);
   if (state_.begun->save_and_stop) return;
-  const int64_t soft_step = committed_step_ + 1;
+  const int64_t soft_step = soft_stop_step();
   if (state_.stop_asked) {
     return prepare(soft_step, false, "a stop was asked for");
   }

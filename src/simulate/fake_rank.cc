@@ -63,7 +63,8 @@ void Simulator::advance(FakeRank& rank) {
   update_slot(rank);
   if (task != Task::kWait) return start_task(rank, task);
   recompute(rank);
-  if (!rank.rules.in_view() || rank.resend_pending) return;
+  // Its last word of a view that it left still has to reach everybody.
+  if (rank.rules.participants().empty() || rank.resend_pending) return;
   rank.resend_pending = true;
   events_.push(now_us_ + random_.range(15'000, 25'000), EventKind::kRankResend,
                rank.rank);
@@ -185,7 +186,7 @@ void Simulator::hear_word(FakeRank& rank, int64_t from,
 void Simulator::resend(FakeRank& rank) {
   rank.resend_pending = false;
   if (!rank.alive || is_hung(rank, now_us_)) return;
-  if (rank.rules.in_view() && rank.task == Task::kWait) say_word(rank);
+  if (rank.task == Task::kWait) say_word(rank);
   advance(rank);
 }
 
@@ -204,6 +205,7 @@ void Simulator::update_slot(FakeRank& rank) {
     }
     slot->view = view;
     slot->committed_step = rank.rules.committed_step();
+    slot->healed = rank.rules.word().phase != coordinator::Phase::kEntered;
   }
   if (news) wake_agent(host);
 }

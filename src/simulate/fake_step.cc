@@ -105,7 +105,13 @@ bool Simulator::gather(FakeRank& rank) {
     const int64_t owner = begun.view.placement.owner_S[static_cast<size_t>(s)];
     FakeMachine& host = *machine(this->rank(owner)->machine);
     if (!host.alive || is_cut(host.machine, rank.machine)) return false;
-    states.push_back(buffer_of(host, s, kOwner, step).content);
+    const Buffer& buffer = buffer_of(host, s, kOwner, step);
+    if (!buffer.sound()) {  // hashed on the way, as every transfer
+      report_difference(rank, DifferenceKind::kTransfer, s, rank.rank,
+                        buffer.content, buffer.hash);
+      return false;
+    }
+    states.push_back(buffer.content);
   }
   rank.weights = Function::weights(states);
   rank.weights_step = step;

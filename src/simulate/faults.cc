@@ -224,7 +224,7 @@ void Simulator::flip_at_rest() {
     if (newest == nullptr || buffer.step > newest->step) newest = &buffer;
   }
   if (newest == nullptr) return;
-  newest->content ^= 4;
+  newest->content ^= random_.bits() | 1;
   guilty_.push_back(host->machine);
   trace([&] {
     return fmt::format("slice {} of step {} flips on machine {}", slice,
