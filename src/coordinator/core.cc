@@ -166,7 +166,8 @@ void CoordinatorCore::note_lost_ranks() {
   }
 }
 
-// A checkpoint counts once every owner of the present view wrote its slices.
+// A checkpoint counts once every owner of the present view wrote its slices of
+// that very step: one that wrote a later one may have skipped it.
 void CoordinatorCore::note_checkpoint() {
   if (state_.begun == nullptr) return;
   const config::View& view = state_.begun->view;
@@ -177,7 +178,8 @@ void CoordinatorCore::note_checkpoint() {
         slot != nullptr && (slot->saved_view == view.number ||
                             options_.mutation == Mutation::kSaveOfOldView);
     if (!counts) return;
-    saved = std::min(saved.value_or(slot->saved_step), slot->saved_step);
+    if (saved.value_or(slot->saved_step) != slot->saved_step) return;
+    saved = slot->saved_step;
   }
   if (!saved.has_value() || *saved <= state_.checkpoint_step) return;
   record(CheckpointCommitted{

@@ -330,7 +330,12 @@ void Simulator::save(FakeRank& rank, int64_t step) {
 
 void Simulator::saved(FakeRank& rank, const std::vector<SavedSlice>& slices,
                       int64_t step, int64_t view) {
-  if (!rank.alive || rank.hung_until > now_us_) return;
+  if (!rank.alive) return;
+  if (rank.hung_until > now_us_) {
+    return events_.push(
+        rank.hung_until + 1, EventKind::kRankSaved, rank.rank, step, view,
+        std::make_shared<const std::vector<SavedSlice>>(slices));
+  }
   std::erase_if(disk_, [this](const SavedSlice& s) {
     return s.step < replayed_.checkpoint_step;
   });
