@@ -157,6 +157,7 @@ class CoordinatorCore {
   void judge_update(const Difference& difference);
   void collect_answers();
   void settle();
+  void drop_repeated_offender();
   void drop_unsound(const StartChoice& choice);
 
   // Orders (core.cc).

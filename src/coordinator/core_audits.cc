@@ -75,9 +75,8 @@ void CoordinatorCore::judge_gradient(const Difference& d) {
   settle();
 }
 
-// The state before the update is compared with its hashes; whoever fails is
-// wrong. If nobody fails, the step is made again; who differs again with
-// another partner is dropped.
+// The state before the update is compared with its hashes (PREPARE asks for
+// it): whoever fails is wrong. If nobody fails, the step is made again.
 void CoordinatorCore::judge_update(const Difference& d) {
   const std::string reason =
       fmt::format("ranks {} and {} differ on the update of slice {} at step {}",
@@ -87,21 +86,27 @@ void CoordinatorCore::judge_update(const Difference& d) {
       state_.differences.begin(), state_.differences.end(),
       [&d](const DifferenceFound& other) { return other.view == d.view; });
   if (!known) record(found(d, reason));
-  int64_t first = 0;
-  int64_t second = 0;
-  for (const DifferenceFound& other : state_.differences) {
-    const auto involves = [&other](int64_t rank) {
-      return other.first_rank == rank || other.second_rank == rank;
-    };
-    first += involves(d.first_rank);
-    second += involves(d.second_rank);
-  }
-  if (std::max(first, second) >= 2) {
-    const int64_t suspect = first > second ? d.first_rank : d.second_rank;
-    drop_machine_of(suspect, fmt::format("{}, again: rank {} is given up",
-                                         reason, suspect));
-  }
   prepare(kAtOnce, true, reason);
+}
+
+// All copies pass their hashes, and yet a step failed twice: the rank that was
+// part of most differences is given up. Of two, the holder of the backup; if it
+// was the other one, that one differs from the next partner too.
+void CoordinatorCore::drop_repeated_offender() {
+  const std::vector<DifferenceFound> all = state_.differences;
+  if (all.size() < 2) return;
+  const auto count = [&all](int64_t rank) {
+    return std::count_if(all.begin(), all.end(), [rank](const auto& d) {
+      return d.first_rank == rank || d.second_rank == rank;
+    });
+  };
+  const DifferenceFound& last = all.back();
+  const bool first = count(last.first_rank) > count(last.second_rank);
+  const int64_t suspect = first ? last.first_rank : last.second_rank;
+  drop_machine_of(suspect,
+                  fmt::format("the update of slice {} at step {} differed {} "
+                              "times: rank {} is given up",
+                              last.shard, last.step, all.size(), suspect));
 }
 
 void CoordinatorCore::collect_answers() {
@@ -130,6 +135,9 @@ void CoordinatorCore::settle() {
 }
 
 void CoordinatorCore::drop_unsound(const StartChoice& choice) {
+  if (state_.verify && choice.unsound_machines.empty()) {
+    drop_repeated_offender();
+  }
   for (const int64_t machine : choice.unsound_machines) {
     for (const RankState& rank : std::vector<RankState>(state_.ranks)) {
       if (rank.machine != machine) continue;

@@ -211,10 +211,10 @@ void Simulator::inflict_flip(Fault fault) {
 
 // In a copy of the newest state that has a twin by which it will be found.
 void Simulator::flip_at_rest() {
-  if (replayed_.begun == nullptr) return;
-  const auto& placement = replayed_.begun->view.placement;
   FakeMachine* host = any_machine();
-  if (placement.backup_S[0] == config::kNoBackup || host == nullptr) return;
+  if (host == nullptr || host->board.begun == nullptr) return;
+  const auto& placement = host->board.begun->view.placement;
+  if (placement.backup_S[0] == config::kNoBackup) return;
   const int64_t slice = random_.range(0, scenario_.options.num_shards - 1);
   const Role role = random_.chance(500) ? kOwner : kBackup;
   Buffer* newest = nullptr;
