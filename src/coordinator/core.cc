@@ -66,10 +66,6 @@ bool CoordinatorCore::is_newer(const Heard& heard,
                                const AgentReport& report) const {
   if (!heard.reported) return true;
   const AgentReport& last = heard.report;
-  if (options_.mutation == Mutation::kHearDeadAgents) {
-    return report.incarnation <= last.incarnation ||
-           report.sequence > last.sequence;
-  }
   return std::pair(report.incarnation, report.sequence) >
          std::pair(last.incarnation, last.sequence);
 }
@@ -178,8 +174,9 @@ void CoordinatorCore::note_checkpoint() {
         slot != nullptr && (slot->saved_view == view.number ||
                             options_.mutation == Mutation::kSaveOfOldView);
     if (!counts) return;
-    if (saved.value_or(slot->saved_step) != slot->saved_step) return;
-    saved = slot->saved_step;
+    const bool same = saved.value_or(slot->saved_step) == slot->saved_step;
+    if (!same && options_.mutation != Mutation::kSaveLeastStep) return;
+    saved = std::min(saved.value_or(slot->saved_step), slot->saved_step);
   }
   if (!saved.has_value() || *saved <= state_.checkpoint_step) return;
   record(CheckpointCommitted{

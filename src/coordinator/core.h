@@ -145,6 +145,7 @@ class CoordinatorCore {
   void begin_if_answered();
   bool all_answered() const;
   std::vector<config::Member> ready_members() const;
+  std::vector<config::Member> members_of_view() const;
   StartChoice start_choice() const;
   bool waits_for_copies(const StartChoice& choice) const;
   ViewBegun view_of(const StartChoice& choice,

@@ -1,5 +1,6 @@
 // The two rounds of a view change: when PREPARE, when and what BEGIN.
 #include <algorithm>
+#include <tuple>
 
 #include "base/error.h"
 #include "coordinator/core.h"
@@ -31,6 +32,7 @@ std::string CoordinatorCore::reason_for_loss() const {
 
 // Who still waits for a slice from a machine that is gone waits for ever.
 std::string CoordinatorCore::reason_for_lost_source() const {
+  if (options_.mutation == Mutation::kWaitForLostSource) return {};
   const BegunView& begun = *state_.begun;
   const auto waits = [&](int64_t rank, int64_t source) {
     if (source == kFromCheckpoint) return false;
@@ -57,6 +59,36 @@ std::vector<config::Member> CoordinatorCore::ready_members() const {
     if (slot != nullptr && slot->ready) {
       members.push_back({rank.rank, rank.machine});
     }
+  }
+  return members;
+}
+
+// No more than wanted: the newest on the fullest machine stay out, but owners
+// of the present view, and the last one on a machine.
+std::vector<config::Member> CoordinatorCore::members_of_view() const {
+  std::vector<config::Member> members = ready_members();
+  const auto owns = [this](int64_t rank) {
+    if (state_.begun == nullptr) return false;
+    const auto& owners = state_.begun->view.placement.owner_S;
+    return std::find(owners.begin(), owners.end(), rank) != owners.end();
+  };
+  const auto beside = [&members](int64_t machine) {
+    return std::count_if(
+        members.begin(), members.end(),
+        [machine](const auto& m) { return m.machine == machine; });
+  };
+  const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
+  while (std::ssize(members) > wanted) {
+    auto out = members.begin();
+    for (auto m = members.begin(); m != members.end(); ++m) {
+      const auto key = [&](const config::Member& member) {
+        return std::tuple(beside(member.machine), !owns(member.rank),
+                          member.rank);
+      };
+      if (key(*m) > key(*out)) out = m;
+    }
+    if (beside(out->machine) == 1) break;
+    members.erase(out);
   }
   return members;
 }
@@ -119,6 +151,7 @@ int64_t CoordinatorCore::soft_stop_step() const {
   const config::View& view = state_.begun->view;
   for (const RankState& rank : state_.ranks) {
     if (!takes_part(rank.rank)) continue;
+    if (options_.mutation == Mutation::kSoftBeforeAllEntered) break;
     const RankSlot* slot = reported_slot(rank.rank);
     if (slot == nullptr || slot->view != view.number) return kAtOnce;
   }
@@ -243,7 +276,7 @@ void CoordinatorCore::begin_if_answered() {
   const StartChoice choice = start_choice();
   if (waits_for_copies(choice)) return;
   drop_unsound(choice);
-  const std::vector<config::Member> members = ready_members();
+  const std::vector<config::Member> members = members_of_view();
   if (members.empty()) return;
   record(view_of(choice, members));
   committed_step_ = choice.step;

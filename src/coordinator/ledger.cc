@@ -74,8 +74,11 @@ void Ledger::healed(int64_t now_us) {
 
 void Ledger::committed(int64_t now_us, int64_t step, int64_t straggle_us,
                        int64_t checkpoint_us) {
-  // A commit shows that nothing was being rebuilt any more.
-  if (stretch_ != Stretch::kStep) return healed(now_us);
+  if (stretch_ != Stretch::kStep) {
+    healed(now_us);  // its report was late; of a view that is over, nothing
+    highest_step_ = std::max(highest_step_, step);
+    return;
+  }
   const int64_t length = now_us - since_us_;
   since_us_ = now_us;
   if (step <= highest_step_) return book(Loss::kRedo, length);

@@ -24,10 +24,12 @@ const char* name_of(Loss loss);
 // Times are microseconds of one clock; calls in the order of their times.
 class Ledger {
  public:
-  explicit Ledger(int64_t start_us) : start_us_(start_us), since_us_(start_us) {}
+  explicit Ledger(int64_t start_us)
+      : start_us_(start_us), since_us_(start_us) {}
 
-  // PREPARE was sent. What was lost gave its last sign of life at
-  // `last_sign_us` (kept within the present stretch); now, if nothing was lost.
+  // Ranks stop for a PREPARE: at once, or after the commit that it waited for.
+  // What was lost gave its last sign of life at `last_sign_us` (kept within the
+  // present stretch); now, if nothing was lost.
   void prepared(int64_t now_us, int64_t last_sign_us);
   // No rank is ready: from now on the run waits for one.
   void waits_for_rank(int64_t now_us);
@@ -54,7 +56,7 @@ class Ledger {
   void close_stretch(int64_t now_us);
 
   int64_t start_us_ = 0;
-  int64_t since_us_ = 0;  // the present stretch's start
+  int64_t since_us_ = 0;                 // the present stretch's start
   Stretch stretch_ = Stretch::kRebuild;  // a start is a view like any other
   int64_t highest_step_ = 0;             // ever committed
   std::array<int64_t, kNumLosses> lost_us_{};

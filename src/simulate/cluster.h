@@ -78,6 +78,7 @@ struct FakeRank {
   std::vector<Peer> peers;
   bool flips_gradient = false;  // the next one
   bool flips_update = false;
+  bool hangs_in_store = false;  // the next time that it writes
 };
 
 struct FakeMachine {

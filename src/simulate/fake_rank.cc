@@ -95,7 +95,14 @@ void Simulator::start_task(FakeRank& rank, Task task) {
   rank.task = task;
   rank.stopped_in_task = false;
   ++rank.generation;
-  if (task == Task::kStore) begin_store(rank);
+  if (task == Task::kStore) {
+    begin_store(rank);
+    if (rank.hangs_in_store) {  // the worst moment
+      rank.hangs_in_store = false;
+      const int64_t hang_us = scenario_.hang_us;
+      hang_rank(rank, now_us_ + random_.range(hang_us / 2, hang_us * 4));
+    }
+  }
   events_.push(now_us_ + duration_of(rank, task), EventKind::kRankTask,
                rank.rank, rank.generation);
 }

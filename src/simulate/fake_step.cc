@@ -307,6 +307,9 @@ void Simulator::save(FakeRank& rank, int64_t step) {
   const BegunView& begun = *rank.rules.begun();
   const int64_t view = begun.view.number;
   FakeMachine& host = *machine(rank.machine);
+  const bool fails =
+      stage_ == Stage::kFaults && !begun.save_and_stop && random_.chance(30);
+  if (fails) return;  // a full disk, say; the next one may fit
   auto slices = std::make_shared<std::vector<SavedSlice>>();
   for (const int64_t slice :
        config::owned_shards(begun.view.placement, rank.rank)) {

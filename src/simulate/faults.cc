@@ -98,6 +98,8 @@ void Simulator::inflict_on_ranks(Fault fault) {
     case Fault::kKillRank:
       return kill_rank(*victim, random_.range(200, 5000));
     case Fault::kHangRank:
+      victim->hangs_in_store = random_.chance(500);
+      if (victim->hangs_in_store) return;
       return hang_rank(*victim, random_.chance(300)
                                     ? kForEver
                                     : now_us_ + random_.range(5'000, 250'000));
@@ -144,8 +146,10 @@ void Simulator::inflict_on_machines(Fault fault) {
       if (!victim->agent_alive) return;
       victim->agent_alive = false;
       trace([&] { return fmt::format("agent {} dies", victim->machine); });
-      events_.push(now_us_ + random_.range(2'000, 300'000),
-                   EventKind::kAgentReturns, victim->machine);
+      events_.push(
+          now_us_ + (random_.chance(500) ? random_.range(500, 10'000)
+                                         : random_.range(10'000, 300'000)),
+          EventKind::kAgentReturns, victim->machine);
       return;
     case Fault::kHangAgent:
       victim->agent_hung_until = now_us_ + random_.range(5'000, 300'000);
@@ -271,6 +275,7 @@ void Simulator::heal_core() {
   for (const auto& r : ranks_) {
     if (r == nullptr || !r->alive) continue;
     r->slowness = 1;
+    r->hangs_in_store = false;
     r->flips_gradient = r->flips_update = false;
     if (r->hung_until > now_us_ && random_.chance(500)) {
       r->hung_until = kForEver;

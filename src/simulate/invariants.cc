@@ -168,8 +168,8 @@ bool Invariants::restorable(int64_t step, const coordinator::RunState& state,
       SliceStore& store = machine->store_S[static_cast<size_t>(slice)];
       for (const Role role : {kOwner, kBackup}) {
         const Buffer& buffer = store.buffer(role, step);
-        found = found || (buffer.holds(step) && buffer.sound() &&
-                          is_committed(buffer));
+        found = found ||
+                (buffer.holds(step) && buffer.sound() && is_committed(buffer));
       }
     }
     if (!found) return false;
