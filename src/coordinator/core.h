@@ -130,6 +130,8 @@ class CoordinatorCore {
   int64_t ranks_on(int64_t machine) const;
   bool hosts_ranks(const MachineState& machine) const;
   void note_stragglers();
+  bool is_new_straggler(const RankSlot& slot, int64_t median);
+  bool has_ready_spare() const;
   void lose_rank(int64_t rank, const std::string& reason);
   void drop_machine_of(int64_t rank, const std::string& reason);
 

@@ -241,6 +241,25 @@ bool Simulator::can_host(const FakeMachine& host) const {
   return host.alive && (known == nullptr || !known->dropped);
 }
 
+// Some machines are dead for good; at least one of those that stay can host.
+void Simulator::bury_machines() {
+  const auto counts = [this](const FakeMachine& m) {
+    return can_host(m) && !m.bad;
+  };
+  int64_t hosts = std::count_if(machines_.begin(), machines_.end(), counts);
+  if (hosts == 0) {
+    add_machine();
+    hosts = 1;
+  }
+  for (FakeMachine& m : machines_) {
+    if (!m.alive) continue;
+    const bool spared = counts(m) && hosts == 1;
+    if (!m.bad && (spared || !random_.chance(250))) continue;
+    hosts -= counts(m);
+    lose_machine(m);
+  }
+}
+
 // A core that can go on is healed for good; whatever else failed stays failed.
 void Simulator::heal_core() {
   trace([&] { return std::string("HEALED, as far as it goes"); });
@@ -248,45 +267,27 @@ void Simulator::heal_core() {
   storm_until_us_ = 0;
   scenario_.drop_permille = scenario_.late_permille = 0;
   crashes_midway_ = false;
-  // A machine that was dropped hosts nothing more: at least one is not.
-  int64_t hosts = std::count_if(
-      machines_.begin(), machines_.end(),
-      [this](const FakeMachine& m) { return can_host(m) && !m.bad; });
-  if (hosts == 0) {
-    add_machine();
-    hosts = 1;
-  }
+  bury_machines();
   for (FakeMachine& m : machines_) {
     if (!m.alive) continue;
-    const bool counts = can_host(m) && !m.bad;
-    const bool dies = m.bad || ((!counts || hosts > 1) && random_.chance(250));
-    if (dies) {
-      hosts -= counts;
-      lose_machine(m);
-      continue;
-    }
-    m.bad = false;
     m.agent_hung_until = std::min(m.agent_hung_until, now_us_);
-    if (!m.agent_alive) {
-      events_.push(now_us_ + random_.range(0, 50'000), EventKind::kAgentReturns,
-                   m.machine);
-    }
+    if (m.agent_alive) continue;
+    events_.push(now_us_ + random_.range(0, 50'000), EventKind::kAgentReturns,
+                 m.machine);
   }
   for (const auto& r : ranks_) {
     if (r == nullptr || !r->alive) continue;
     r->slowness = 1;
-    r->hangs_in_store = false;
-    r->flips_gradient = r->flips_update = false;
+    r->flips_gradient = r->flips_update = r->hangs_in_store = false;
     if (r->hung_until > now_us_ && random_.chance(500)) {
       r->hung_until = kForEver;
     }
   }
   if (core_ == nullptr) coordinator_returns();
   goal_commits_ = 3;
-  if (scenario_.stops) {
-    stop_asked_ = true;
-    coordinator_hears(coordinator::StopRequest{"as the user asked"});
-  }
+  if (!scenario_.stops) return;
+  stop_asked_ = true;
+  coordinator_hears(coordinator::StopRequest{"as the user asked"});
 }
 
 }  // namespace colossus::simulate

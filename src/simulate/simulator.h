@@ -86,7 +86,7 @@ class Simulator {
   void board_changed(FakeMachine& machine);
   bool agent_runs(const FakeMachine& machine) const;
 
-  // Ranks (fake_rank.cc, fake_step.cc).
+  // Ranks (fake_rank.cc; their tasks: fake_heal.cc, fake_step.cc).
   void start_rank(FakeMachine& machine, int64_t rank);
   void kill_rank(FakeRank& rank, int64_t notice_after_us);
   void advance(FakeRank& rank);
@@ -135,6 +135,7 @@ class Simulator {
   void cut_link();
   void flip_at_rest();
   void heal_core();
+  void bury_machines();
   FakeRank* any_rank();
   FakeMachine* any_machine();
   int64_t num_alive_machines() const;
