@@ -50,6 +50,7 @@ void apply_one(RunState& state, const MachineDropped& d) {
   MachineState* machine = find_machine(state, d.machine);
   require(machine != nullptr, d.kName, d.machine);
   machine->dropped = true;
+  state.differences.clear();  // it explains them
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.machine == d.machine; });
 }
