@@ -29,7 +29,7 @@ TEST(Config, ItsDefaultsAreValid) { EXPECT_EQ(error_of({}), "no error"); }
 
 TEST(Config, MessagesPrintTheFormulaWithItsNumbers) {
   EXPECT_EQ(error_of({"model.num_q_heads=6", "model.num_kv_heads=4"}),
-            "x.toml: model.num_q_heads = 6 must be a multiple of "
+            "x.toml with --set: model.num_q_heads = 6 must be a multiple of "
             "model.num_kv_heads = 4");
   EXPECT_THAT(error_of({"model.num_experts=2", "model.num_selected_experts=3"}),
               HasSubstr("model.num_selected_experts = 3 must be from 1 to "
