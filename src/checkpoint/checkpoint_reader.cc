@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/file_system.h"
@@ -83,9 +84,23 @@ SafetensorsFile load_file(const std::string& folder, const Manifest& manifest,
   }
 }
 
-// Fills `flat` with the tensors `prefix` + name of the layout.
+// Copies what of `stored`, a tensor that begins at element `offset` of the flat
+// vector, lies in `part`, which begins at `first`.
+void copy_part(const StoredTensor& stored, int64_t offset,
+               std::span<float> part, int64_t first) {
+  const int64_t begin = std::max(offset, first);
+  const int64_t end = std::min(offset + stored.num_elements(),
+                               first + static_cast<int64_t>(part.size()));
+  if (begin >= end) return;
+  const auto from = static_cast<size_t>(begin - offset) * sizeof(float);
+  std::memcpy(part.data() + (begin - first), stored.bytes.data() + from,
+              static_cast<size_t>(end - begin) * sizeof(float));
+}
+
+// Fills `part` with what lies in it of the tensors `prefix` + name.
 void read_flat(const Safetensors& file, const std::string& prefix,
-               const tensor::TensorLayout& layout, std::span<float> flat) {
+               const tensor::TensorLayout& layout, std::span<float> part,
+               int64_t first) {
   for (const tensor::TensorEntry& entry : layout) {
     const StoredTensor* stored = file.find(prefix + entry.name);
     const bool fits = stored != nullptr && stored->dtype == Dtype::kF32 &&
@@ -100,8 +115,7 @@ void read_flat(const Safetensors& file, const std::string& prefix,
                                           shape_text(stored->shape)),
           prefix, entry.name, shape_text(entry.shape));
     }
-    copy_f32(*stored, flat.subspan(static_cast<size_t>(entry.offset),
-                                   static_cast<size_t>(entry.num_elements())));
+    copy_part(*stored, entry.offset, part, first);
     release_pages(stored->bytes);
   }
 }
@@ -170,17 +184,18 @@ const Safetensors& VerifiedCheckpoint::optimizer() const {
 }
 
 void VerifiedCheckpoint::read_weights(const tensor::TensorLayout& layout,
-                                      std::span<float> weights) const {
+                                      std::span<float> weights,
+                                      int64_t first) const {
   require_num_tensors(this->weights(), layout.size());
-  read_flat(this->weights(), "", layout, weights);
+  read_flat(this->weights(), "", layout, weights, first);
 }
 
 void VerifiedCheckpoint::read_moments(const tensor::TensorLayout& layout,
-                                      std::span<float> m,
-                                      std::span<float> v) const {
+                                      std::span<float> m, std::span<float> v,
+                                      int64_t first) const {
   require_num_tensors(optimizer(), 2 * layout.size());
-  read_flat(optimizer(), "m/", layout, m);
-  read_flat(optimizer(), "v/", layout, v);
+  read_flat(optimizer(), "m/", layout, m, first);
+  read_flat(optimizer(), "v/", layout, v, first);
 }
 
 std::optional<VerifiedCheckpoint> newest_good_checkpoint(

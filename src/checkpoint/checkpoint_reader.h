@@ -39,12 +39,13 @@ class VerifiedCheckpoint {
   const Safetensors& weights() const { return **weights_; }
   const Safetensors& optimizer() const;  // CHECKs that it was asked for
 
-  // Fill the tensors of `layout` in flat vectors (padding stays as it is).
+  // Fill the tensors of `layout` in flat vectors (padding stays as it is), or
+  // what lies of them in the part of each flat vector from element `first` on.
   // Throw UserError unless names and shapes are exactly those of the layout.
   void read_weights(const tensor::TensorLayout& layout,
-                    std::span<float> weights) const;
+                    std::span<float> weights, int64_t first = 0) const;
   void read_moments(const tensor::TensorLayout& layout, std::span<float> m,
-                    std::span<float> v) const;
+                    std::span<float> v, int64_t first = 0) const;
 
  private:
   std::string folder_;

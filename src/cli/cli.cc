@@ -74,6 +74,7 @@ void add_all_commands(CLI::App& app) {
   add_checkpoint(app);
   add_verify(app);
   add_bench(app);
+  add_rank(app);
 }
 
 CLI::App* add_command(CLI::App& app, const std::string& name,

@@ -39,6 +39,7 @@ void add_config(CLI::App& app);
 void add_checkpoint(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_rank(CLI::App& app);
 
 // The commands of `colossus config`.
 void add_config_show(CLI::App& config);

@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "cli/commands.h"
+#include "cli/generated_samples.h"
 #include "cli/processor_name.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
@@ -25,7 +26,6 @@
 #include "runtime/report.h"
 #include "runtime/run_log.h"
 #include "runtime/trainer.h"
-#include "serving/generator.h"
 
 namespace colossus::cli {
 namespace {
@@ -34,32 +34,6 @@ struct Options {
   std::string config_file;
   std::string resume;
   std::vector<std::string> overrides;
-};
-
-// Text samples during training, with the run's seed.
-class GeneratedSamples final : public runtime::TextSampler {
- public:
-  GeneratedSamples(const config::Config& config,
-                   const data::Tokenizer& tokenizer, kernels::Backend& backend)
-      : seed_(static_cast<uint64_t>(config.run.seed)),
-        generator_(config.model, config.run.seq_len, tokenizer, backend) {}
-
-  uint64_t memory_bytes() const override { return generator_.memory_bytes(); }
-
-  std::string write(const float* w, const std::string& prompt,
-                    int64_t num_tokens) override {
-    serving::GenerateOptions options;
-    options.prompt = prompt;
-    options.max_tokens = num_tokens;
-    options.sampling.temperature = 0.8;
-    options.sampling.top_p = 0.95;
-    options.sampling.seed = seed_;
-    return generator_.generate(w, options).text;
-  }
-
- private:
-  uint64_t seed_;
-  serving::Generator generator_;
 };
 
 config::Config config_of_new_run(const Options& options) {

@@ -35,7 +35,9 @@ struct View {
   std::vector<Member> members;  // by rank, ascending; without shards: a spare
   Placement placement;
   int64_t start_step = 0;  // steps done, and held by all sources of its state
-  std::string reason;      // "rank 3 was killed; rank 5, a spare, took over"
+  // Not to step on: the state of start_step is saved, and the run ends there.
+  bool stop = false;
+  std::string reason;  // "rank 3 was killed; rank 5, a spare, took over"
   bool operator==(const View&) const = default;
 };
 

@@ -28,12 +28,12 @@ struct SumOfSquares {
 //   w  = w - lr * decay * w - lr * (m * bias1) / (sqrt(v * bias2) + eps)
 // bias1 = 1 / (1 - beta1^t), bias2 likewise. Where a product is added to m, v
 // or w, or taken from w, the two are fused; root and division are exact.
+// The outputs may be their inputs.
 struct AdamWUpdate {
   int64_t count;
-  float* w;
   const float* g;
-  float* m;
-  float* v;
+  const float *w, *m, *v;
+  float *w_out, *m_out, *v_out;
   float grad_scale;
   float learning_rate, beta1, beta2, eps, weight_decay;
   float bias1, bias2;

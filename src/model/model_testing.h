@@ -54,9 +54,8 @@ struct ModelRun {
       : arena(planned_bytes(config, shape, backend)),
         model(config, shape, Grok::Mode::kTraining, backend, arena) {
     ThreadPool pool(1);
-    const int64_t count = model.parameters().padded_count(8);
-    weights.resize(static_cast<size_t>(count));
-    initialize(model.parameters(), 7, count, weights.data(), pool);
+    weights.resize(static_cast<size_t>(model.parameters().padded_count(8)));
+    initialize(model.parameters(), 7, 0, weights, pool);
     for (int64_t i = 0; i < shape.num_tokens(); ++i) {
       const auto draw = [&](uint64_t stream) {
         return static_cast<int32_t>(

@@ -77,26 +77,30 @@ int64_t ParameterList::padded_count(int64_t num_shards) const {
   return (count_ + unit - 1) / unit * unit;
 }
 
-void initialize(const ParameterList& list, uint64_t seed, int64_t padded_count,
-                float* flat, ThreadPool& pool) {
+void initialize(const ParameterList& list, uint64_t seed, int64_t first,
+                std::span<float> part, ThreadPool& pool) {
   constexpr int64_t kPiece = 65536;
+  const int64_t last = first + static_cast<int64_t>(part.size());
+  std::fill(part.begin(), part.end(), 0.0f);
   for (size_t index = 0; index < list.layout().size(); ++index) {
     const tensor::TensorEntry& tensor = list.layout()[index];
     const double std = list.init_std(index);
-    const int64_t count = tensor.num_elements();
+    // Of the tensor, the elements that lie in the part.
+    const int64_t begin = std::max<int64_t>(0, first - tensor.offset);
+    const int64_t end = std::min(tensor.num_elements(), last - tensor.offset);
+    if (begin >= end) continue;
+    float* to = part.data() + (tensor.offset - first);
     const uint64_t stream = stream_of("init/" + tensor.name);
-    pool.run((count + kPiece - 1) / kPiece, [&](int64_t piece, int) {
-      const int64_t end = std::min(count, (piece + 1) * kPiece);
-      for (int64_t i = piece * kPiece; i < end; ++i) {
-        flat[tensor.offset + i] =
-            std == 0 ? 1.0f
-                     : static_cast<float>(
-                           std * random_normal(seed, stream,
-                                               static_cast<uint64_t>(i)));
+    pool.run((end - begin + kPiece - 1) / kPiece, [&](int64_t piece, int) {
+      const int64_t from = begin + piece * kPiece;
+      for (int64_t i = from; i < std::min(end, from + kPiece); ++i) {
+        to[i] = std == 0 ? 1.0f
+                         : static_cast<float>(
+                               std * random_normal(seed, stream,
+                                                   static_cast<uint64_t>(i)));
       }
     });
   }
-  std::fill(flat + list.count(), flat + padded_count, 0.0f);
 }
 
 }  // namespace colossus::model

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,10 +62,11 @@ class ParameterList {
   int64_t embedding_ = 0, final_norm_ = 0, head_ = 0;
 };
 
-// Fills the flat vector (padding: zeros). Element i of a parameter depends on
-// (seed, its name, i) alone. Matrices are normal with sd 1/sqrt(fan_in), those
-// that write into the residual stream further scaled by 1/sqrt(2 * layers).
-void initialize(const ParameterList& list, uint64_t seed, int64_t padded_count,
-                float* flat, ThreadPool& pool);
+// Fills a part of the flat vector, from element `first` on (padding: zeros).
+// Element i of a parameter depends on (seed, its name, i) alone. Matrices are
+// normal with sd 1/sqrt(fan_in), those that write into the residual stream
+// further scaled by 1/sqrt(2 * layers).
+void initialize(const ParameterList& list, uint64_t seed, int64_t first,
+                std::span<float> part, ThreadPool& pool);
 
 }  // namespace colossus::model

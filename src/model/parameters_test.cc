@@ -57,9 +57,25 @@ TEST(Initialize, DoesNotDependOnThreads) {
   const int64_t count = list.padded_count(1);
   std::vector<float> one(static_cast<size_t>(count)), three = one;
   ThreadPool pool_one(1), pool_three(3);
-  initialize(list, 5, count, one.data(), pool_one);
-  initialize(list, 5, count, three.data(), pool_three);
+  initialize(list, 5, 0, one, pool_one);
+  initialize(list, 5, 0, three, pool_three);
   EXPECT_EQ(one, three);
+}
+
+TEST(Initialize, GivesAPartWhatTheWholeHasThere) {
+  const ParameterList list(small_config());
+  const int64_t count = list.padded_count(4);
+  std::vector<float> whole(static_cast<size_t>(count));
+  ThreadPool pool(2);
+  initialize(list, 5, 0, whole, pool);
+  for (const int64_t size : {count / 4, int64_t{1}, int64_t{333}}) {
+    std::vector<float> part(static_cast<size_t>(size));
+    for (int64_t first = 0; first + size <= count; first += size + count / 7) {
+      initialize(list, 5, first, part, pool);
+      EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first))
+          << "from " << first;
+    }
+  }
 }
 
 TEST(Initialize, GivesMatricesTheirSpreadAndScalesOnes) {
@@ -67,7 +83,7 @@ TEST(Initialize, GivesMatricesTheirSpreadAndScalesOnes) {
   const int64_t count = list.padded_count(1);
   std::vector<float> w(static_cast<size_t>(count));
   ThreadPool pool(1);
-  initialize(list, 5, count, w.data(), pool);
+  initialize(list, 5, 0, w, pool);
   for (size_t i = 0; i < list.layout().size(); ++i) {
     const tensor::TensorEntry& t = list.layout()[i];
     double squares = 0;

@@ -31,17 +31,13 @@ ShardedAdamW::ShardedAdamW(const config::OptimizerConfig& config,
   }
 }
 
-double ShardedAdamW::slice_sum_of_squares(int64_t slice,
-                                          const float* gradient) const {
-  return backend_.sum_of_squares(
-      {.count = slice_count_, .x = gradient + slice * slice_count_});
+double ShardedAdamW::sum_of_squares(const float* slice_gradient) const {
+  return backend_.sum_of_squares({.count = slice_count_, .x = slice_gradient});
 }
 
-double ShardedAdamW::grad_norm(const float* gradient) const {
-  std::vector<double> sums;
-  for (int64_t slice = 0; slice < num_shards_; ++slice) {
-    sums.push_back(slice_sum_of_squares(slice, gradient));
-  }
+double ShardedAdamW::grad_norm(std::vector<double> sums) const {
+  COLOSSUS_CHECK(static_cast<int64_t>(sums.size()) == num_shards_,
+                 "{} sums of {} slices", sums.size(), num_shards_);
   for (size_t distance = 1; distance < sums.size(); distance *= 2) {
     for (size_t i = 0; i + distance < sums.size(); i += 2 * distance) {
       sums[i] += sums[i + distance];
@@ -56,8 +52,8 @@ double ShardedAdamW::clip_scale(double grad_norm) const {
 
 void ShardedAdamW::update_slice(int64_t slice, int64_t step,
                                 double learning_rate, double grad_scale,
-                                const float* gradient,
-                                const OptimizerState& state) const {
+                                const float* slice_gradient, const SliceIn& in,
+                                const SliceOut& out) const {
   const int64_t begin = slice * slice_count_, end = begin + slice_count_;
   const double bias1 = 1 / (1 - exact_power_int(config_.beta1, step));
   const double bias2 = 1 / (1 - exact_power_int(config_.beta2, step));
@@ -65,11 +61,15 @@ void ShardedAdamW::update_slice(int64_t slice, int64_t step,
     const int64_t from = std::max(begin, run.begin);
     const int64_t to = std::min(end, run.end);
     if (from >= to) continue;
+    const int64_t at = from - begin;
     backend_.adamw_update({.count = to - from,
-                           .w = state.w + from,
-                           .g = gradient + from,
-                           .m = state.m + from,
-                           .v = state.v + from,
+                           .g = slice_gradient + at,
+                           .w = in.w + at,
+                           .m = in.m + at,
+                           .v = in.v + at,
+                           .w_out = out.w + at,
+                           .m_out = out.m + at,
+                           .v_out = out.v + at,
                            .grad_scale = static_cast<float>(grad_scale),
                            .learning_rate = static_cast<float>(learning_rate),
                            .beta1 = static_cast<float>(config_.beta1),

@@ -14,11 +14,12 @@ class Backend;
 
 namespace colossus::optimizer {
 
-// Weights and moments, flat, padded to equal slices.
-struct OptimizerState {
-  float* w;
-  float* m;
-  float* v;
+// Weights and moments of one slice, slice_count() floats each.
+struct SliceIn {
+  const float *w, *m, *v;
+};
+struct SliceOut {
+  float *w, *m, *v;
 };
 
 class ShardedAdamW {
@@ -30,20 +31,20 @@ class ShardedAdamW {
 
   int64_t slice_count() const { return slice_count_; }
 
-  // Sum of the squares of one slice of the gradient.
-  double slice_sum_of_squares(int64_t slice, const float* gradient) const;
+  // Sum of the squares of one slice of a gradient.
+  double sum_of_squares(const float* slice_gradient) const;
 
-  // sqrt of the tree over all slices' sums.
-  double grad_norm(const float* gradient) const;
+  // sqrt of the tree over the slices' sums, all of them in order.
+  double grad_norm(std::vector<double> sums_S) const;
 
   // min(1, max_grad_norm / (norm + 1e-6))
   double clip_scale(double grad_norm) const;
 
-  // Update number `step` (from 1) of one slice of `state` and `gradient`, all
-  // given as whole flat vectors.
+  // Update number `step` (from 1) of a slice, from its gradient. `out` may be
+  // the memory of `in`; padding between parameters is left alone.
   void update_slice(int64_t slice, int64_t step, double learning_rate,
-                    double grad_scale, const float* gradient,
-                    const OptimizerState& state) const;
+                    double grad_scale, const float* slice_gradient,
+                    const SliceIn& in, const SliceOut& out) const;
 
  private:
   // Neighbouring parameters that share a decay.

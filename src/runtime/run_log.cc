@@ -13,20 +13,6 @@
 #include "runtime/run_memory.h"
 
 namespace colossus::runtime {
-namespace {
-
-ExpertLoad by_layer(const std::vector<float>& load_LE, int64_t num_experts) {
-  ExpertLoad load;
-  if (num_experts == 0) return load;
-  for (size_t i = 0; i < load_LE.size(); ++i) {
-    if (i % static_cast<size_t>(num_experts) == 0) load.emplace_back();
-    load.back().push_back(double{load_LE[i]});
-  }
-  return load;
-}
-
-}  // namespace
-
 RunLog::RunLog(const config::Config& config, const Surroundings& around,
                const tensor::MemoryPlan& plan)
     : config_(config),
@@ -63,12 +49,22 @@ void RunLog::note_abrupt_end(const std::string& explanation) {
   journal_.write(Remark{0, explanation});
 }
 
-void RunLog::started(const RunStarted& event) {
+void RunLog::write(JournalEvent event) {
+  std::visit([&](auto& e) { on(e); }, event);
+  journal_.write(event);
+  const bool an_end = std::holds_alternative<RunStopped>(event) ||
+                      std::holds_alternative<RunFailed>(event) ||
+                      std::holds_alternative<RunFinished>(event);
+  if (an_end) progress_.finish();
+  const bool flush = an_end || std::holds_alternative<CheckpointSaved>(event);
+  if (flush && tensorboard_ != nullptr) tensorboard_->flush();
+}
+
+void RunLog::on(RunStarted& event) {
   training_seconds_ = seconds_until_step(event.step);
   tensorboard_ = std::make_unique<TensorBoardWriter>(
       around_.fs, join_path(config_.run.dir, "tensorboard"), wall(),
       event.step + 1);
-  journal_.write(event);
   progress_.note(fmt::format(
       "{}: {} parameters ({} active), {} tokens a step, numerics {}, {}",
       event.reason, with_thousands(event.num_parameters),
@@ -77,47 +73,48 @@ void RunLog::started(const RunStarted& event) {
   rate_.add(now(), 0);
 }
 
-void RunLog::step_done(const StepReport& r) {
-  training_seconds_ += r.seconds;
+void RunLog::on(StepMetrics& event) {
+  training_seconds_ += event.seconds;
   const auto tokens = static_cast<double>(config_.run.tokens_per_step());
-  const double tokens_per_second = r.seconds > 0 ? tokens / r.seconds : 0;
-  StepMetrics event;
-  event.step = r.step;
-  event.loss = r.loss;
-  event.aux_loss = r.aux_loss;
-  event.learning_rate = r.learning_rate;
-  event.grad_norm = r.grad_norm;
-  event.tokens = r.step * config_.run.tokens_per_step();
-  event.tokens_per_second = tokens_per_second;
-  event.mfu =
-      mfu(tokens_per_second, flops_per_token_, around_.peak_flops_per_second);
-  event.seconds = r.seconds;
-  event.expert_load = by_layer(r.expert_load_LE, config_.model.num_experts);
-  journal_.write(event);
+  event.tokens = event.step * config_.run.tokens_per_step();
+  event.tokens_per_second = event.seconds > 0 ? tokens / event.seconds : 0;
+  event.mfu = mfu(event.tokens_per_second, flops_per_token_,
+                  around_.peak_flops_per_second);
   tensorboard_->write(event, wall());
 
   rate_.add(now(), static_cast<double>(event.tokens));
   TrainProgress progress;
-  progress.step = r.step;
+  progress.step = event.step;
   progress.steps = config_.run.steps;
-  progress.loss = r.loss;
+  progress.loss = event.loss;
   progress.tokens_per_second =
-      rate_.per_second() > 0 ? rate_.per_second() : tokens_per_second;
+      rate_.per_second() > 0 ? rate_.per_second() : event.tokens_per_second;
   progress.mfu = mfu(progress.tokens_per_second, flops_per_token_,
                      around_.peak_flops_per_second);
   progress.seconds_left =
-      seconds_left(static_cast<double>(config_.run.steps - r.step) * tokens,
+      seconds_left(static_cast<double>(config_.run.steps - event.step) * tokens,
                    progress.tokens_per_second);
   progress_.update(now(), train_view(progress));
 }
 
-void RunLog::validated(int64_t step, const EvalResult& result, double seconds) {
-  const Validation event{step, result.loss, result.bits_per_byte, seconds};
-  journal_.write(event);
+void RunLog::on(Validation& event) {
   tensorboard_->write(event, wall());
-  progress_.note(fmt::format(
-      "step {}: held-out loss {:.4f}, {:.4f} bits per byte ({} tokens)", step,
-      result.loss, result.bits_per_byte, with_thousands(result.tokens)));
+  progress_.note(
+      fmt::format("step {}: held-out loss {:.4f}, {:.4f} bits per byte",
+                  event.step, event.val_loss, event.bits_per_byte));
+}
+
+void RunLog::on(TextSample& event) { tensorboard_->write(event, wall()); }
+
+void RunLog::on(CheckpointDamaged& event) {
+  progress_.note(
+      fmt::format("checkpoint of step {} is damaged and not used: {}",
+                  event.step, event.reason));
+}
+
+void RunLog::on(RunFinished& event) {
+  event.tokens = event.step * config_.run.tokens_per_step();
+  event.seconds = training_seconds_;
 }
 
 void RunLog::evaluating(double fraction) {
@@ -127,60 +124,11 @@ void RunLog::evaluating(double fraction) {
                            .facts = {}});
 }
 
-void RunLog::sampled(int64_t step, const std::string& prompt,
-                     const std::string& text) {
-  const TextSample event{step, prompt, text};
-  journal_.write(event);
-  tensorboard_->write(event, wall());
-}
-
-void RunLog::checkpoint_saved(int64_t step, const std::string& path,
-                              uint64_t bytes, double seconds) {
-  CheckpointSaved event;
-  event.step = step;
-  event.path = path;
-  event.size_bytes = static_cast<int64_t>(bytes);
-  event.seconds = seconds;
-  journal_.write(event);
-  tensorboard_->flush();
-}
-
-void RunLog::checkpoint_damaged(int64_t step, const std::string& reason) {
-  progress_.note(fmt::format(
-      "checkpoint of step {} is damaged and not used: {}", step, reason));
-  journal_.write(CheckpointDamaged{step, "", reason});
-}
-
-void RunLog::stopped(int64_t step, const std::string& reason) {
-  progress_.finish();
-  journal_.write(RunStopped{step, reason});
-  tensorboard_->flush();
-}
-
-void RunLog::failed(int64_t step, const std::string& reason) {
-  progress_.finish();
-  journal_.write(RunFailed{step, reason});
-  tensorboard_->flush();
-}
-
-void RunLog::finished(const TrainingSummary& summary, const std::string& hash) {
-  RunFinished event;
-  event.step = summary.step;
-  event.tokens = summary.step * config_.run.tokens_per_step();
-  event.seconds = summary.seconds;
-  event.loss = summary.loss;
-  event.val_loss = summary.val_loss;
-  event.bits_per_byte = summary.bits_per_byte;
-  event.hash = hash;
-  event.checkpoint = summary.checkpoint;
-  journal_.write(event);
-  tensorboard_->flush();
-  progress_.finish();
+void RunLog::note_peak_memory(uint64_t peak_bytes) {
   const auto planned = static_cast<double>(planned_bytes_);
-  const uint64_t peak = peak_resident_bytes();
   progress_.note(fmt::format(
-      "memory: {} at the peak, {:+.1f}% of the plan", human_bytes(peak),
-      100 * (static_cast<double>(peak) - planned) / planned));
+      "memory: {} at the peak, {:+.1f}% of the plan", human_bytes(peak_bytes),
+      100 * (static_cast<double>(peak_bytes) - planned) / planned));
 }
 
 std::string config_path(const std::string& run_folder) {

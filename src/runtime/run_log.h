@@ -1,5 +1,5 @@
 // Everything a run says while it goes: journal, TensorBoard, the progress line.
-// The trainer tells it what happened; it adds times and rates.
+// The ranks tell it what happened, as events; it adds times and rates.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,6 @@
 
 namespace colossus::runtime {
 
-struct StepReport {
-  int64_t step;
-  double loss, aux_loss, learning_rate, grad_norm;
-  double seconds;
-  std::vector<float> expert_load_LE;
-};
-
 class RunLog {
  public:
   // Opens the run's journal and prints the memory plan.
@@ -35,20 +28,25 @@ class RunLog {
   double training_seconds() const { return training_seconds_; }
 
   void note_abrupt_end(const std::string& explanation);  // "": there was none
-  void started(const RunStarted& event);
-  void step_done(const StepReport& report);
-  void validated(int64_t step, const EvalResult& result, double seconds);
+
+  // Tokens, rates and MFU of a step are filled in, and so are tokens and
+  // seconds of the end.
+  void write(JournalEvent event);
+
   void evaluating(double fraction);  // the last, full validation
-  void sampled(int64_t step, const std::string& prompt,
-               const std::string& text);
-  void checkpoint_saved(int64_t step, const std::string& path, uint64_t bytes,
-                        double seconds);
-  void checkpoint_damaged(int64_t step, const std::string& reason);
-  void stopped(int64_t step, const std::string& reason);
-  void failed(int64_t step, const std::string& reason);
-  void finished(const TrainingSummary& summary, const std::string& hash);
+  // The peak of the processes' real memory against the plan.
+  void note_peak_memory(uint64_t peak_bytes);
 
  private:
+  void on(RunStarted& event);
+  void on(StepMetrics& event);
+  void on(Validation& event);
+  void on(TextSample& event);
+  void on(CheckpointDamaged& event);
+  void on(RunFinished& event);
+  template <typename Event>
+  void on(Event& /*event*/) {}  // nothing to add
+
   double now() const { return around_.clock.steady_seconds(); }
   double wall() const { return around_.clock.wall_seconds(); }
   void read_past();
@@ -61,7 +59,7 @@ class RunLog {
   std::vector<std::pair<int64_t, double>> past_steps_;  // step, seconds
   double training_seconds_ = 0;
   Journal journal_;
-  std::unique_ptr<TensorBoardWriter> tensorboard_;
+  std::unique_ptr<TensorBoardWriter> tensorboard_;  // null before the start
   ProgressLine progress_;
   RateWindow rate_;
   uint64_t planned_bytes_;

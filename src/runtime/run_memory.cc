@@ -1,33 +1,63 @@
 #include "runtime/run_memory.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "kernels/backend.h"
+#include "model/parameters.h"
 #include "runtime/machine_memory.h"
+#include "runtime/rank.h"
+#include "runtime/run_log.h"
 
 namespace colossus::runtime {
-RunBuffers::RunBuffers(const config::Config& config, kernels::Backend& backend,
-                       tensor::Arena& arena)
-    : step(config, backend, arena) {
-  const int64_t count = step.padded_count();
-  state.w = arena.take<float>(count, "weights");
-  state.m = arena.take<float>(count, "optimizer moments");
-  state.v = arena.take<float>(count, "optimizer moments");
-  snapshot = {arena.take<float>(3 * count, "checkpoint snapshot"),
-              static_cast<size_t>(3 * count)};
+namespace {
+
+void add(tensor::MemoryPlan& plan, const std::string& label, uint64_t bytes) {
+  for (auto& [known, sum] : plan) {
+    if (known == label) {
+      sum += bytes;
+      return;
+    }
+  }
+  plan.emplace_back(label, bytes);
 }
 
-tensor::MemoryPlan plan_memory(const config::Config& config,
+}  // namespace
+
+tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
                                kernels::Backend& backend) {
-  tensor::Arena arena;
-  const RunBuffers planned(config, backend, arena);
-  tensor::MemoryPlan plan = arena.plan();
-  // The workspace is reserved, and touched by the first step.
-  plan.emplace_back("kernel workspace", backend.workspace_bytes());
-  plan.emplace_back("program and libraries", resident_bytes());
+  tensor::MemoryPlan plan;
+  const int64_t shards =
+      std::max<int64_t>(1, config.run.num_shards / num_ranks);
+  uint64_t flat_bytes = 0;
+  for (int64_t rank = 0; rank < num_ranks; ++rank) {
+    tensor::Arena arena, room;
+    const RankMemory planned(
+        config, static_cast<int64_t>(std::bit_floor(uint64_t(shards))),
+        rank == 0, backend, arena, room);
+    for (const auto& [label, bytes] : arena.plan()) add(plan, label, bytes);
+    flat_bytes =
+        static_cast<uint64_t>(planned.step.padded_count()) * sizeof(float);
+    add(plan, "gradients", flat_bytes);
+    // The workspace is reserved, and touched by the first step.
+    add(plan, "kernel workspace", backend.workspace_bytes());
+    add(plan, "program and libraries", resident_bytes());
+  }
+  add(plan, "weights", 2 * flat_bytes);
+  add(plan, "optimizer moments", 4 * flat_bytes);
+  if (num_ranks > 1)
+    add(plan, "backups of weights and moments", 6 * flat_bytes);
   return plan;
+}
+
+agent::MachineLayout machine_layout(const config::Config& config) {
+  return {.run = parse_hash128(config_digest(config)),
+          .num_slots = 16,
+          .num_shards = config.run.num_shards,
+          .padded_count = model::ParameterList(config.model)
+                              .padded_count(config.run.num_shards)};
 }
 
 std::string memory_plan_text(const tensor::MemoryPlan& plan) {

@@ -49,8 +49,8 @@ class CaseRun {
   void compare(const std::string& name, std::span<const float> ours);
   void compare_scalar(const std::string& name, double ours);
   void compare_parameters(const std::string& prefix, const float* flat);
-  void compare_forward(const StepResult& result);
-  StepResult step(int64_t number);
+  void compare_forward(const StepSummary& result);
+  StepSummary step(int64_t number);
 
   const config::ReferenceCase case_;
   const checkpoint::SafetensorsFile file_;
@@ -59,7 +59,7 @@ class CaseRun {
   std::vector<int32_t> tokens_, targets_;
   std::unique_ptr<tensor::Arena> arena_;
   std::unique_ptr<TrainingStep> step_;
-  std::vector<float> w_, m_, v_;
+  std::vector<float> w_, m_, v_, gradient_;
   Verification verification_;
 };
 
@@ -70,14 +70,15 @@ CaseRun::CaseRun(const std::string& path, kernels::Backend& backend)
       backend_(backend) {
   read_tokens();
   const config::Config config = make_config();
-  tensor::Arena plan;
-  TrainingStep planned(config, backend_, plan);
+  tensor::Arena plan, no_room;
+  TrainingStep planned(config, 1, backend_, plan, no_room);
   arena_ = std::make_unique<tensor::Arena>(plan.high_water_bytes());
-  step_ = std::make_unique<TrainingStep>(config, backend_, *arena_);
+  step_ = std::make_unique<TrainingStep>(config, 1, backend_, *arena_, no_room);
   const auto padded = static_cast<size_t>(step_->padded_count());
   w_.resize(padded);
   m_.resize(padded);
   v_.resize(padded);
+  gradient_.resize(padded);
   read_weights();
   verification_.purpose = case_.purpose;
 }
@@ -154,18 +155,21 @@ void CaseRun::compare_parameters(const std::string& prefix, const float* flat) {
   }
 }
 
-StepResult CaseRun::step(int64_t number) {
+StepSummary CaseRun::step(int64_t number) {
   const auto T = static_cast<size_t>(seq_len_);
-  return step_->compute(
-      w_.data(), number,
+  std::vector<double> record(static_cast<size_t>(step_->record_size()));
+  step_->compute(
+      w_.data(), number, {.first = 0, .count = 1},
       [&](int64_t, int64_t, int64_t row, int32_t* tokens, int32_t* targets) {
         const size_t begin = static_cast<size_t>(row) * T;
         std::copy_n(tokens_.begin() + static_cast<int64_t>(begin), T, tokens);
         std::copy_n(targets_.begin() + static_cast<int64_t>(begin), T, targets);
-      });
+      },
+      gradient_.data(), record, step_->record_size());
+  return step_->summarize(record, step_->record_size());
 }
 
-void CaseRun::compare_forward(const StepResult& result) {
+void CaseRun::compare_forward(const StepSummary& result) {
   model::Grok& model = step_->model();
   const int64_t rows = num_sequences_ * seq_len_;
   std::vector<float> logits(static_cast<size_t>(rows * case_.model.vocab_size));
@@ -186,16 +190,19 @@ Verification CaseRun::verify() {
                                       step_->padded_count(), 1, backend_);
   std::vector<float> losses;
   for (int64_t number = 1; number <= case_.steps; ++number) {
-    const StepResult result = step(number);
+    const StepSummary result = step(number);
     losses.push_back(static_cast<float>(result.loss));
     if (number == 1) {
       compare_forward(result);
-      compare_parameters("grad/", result.gradient);
+      compare_parameters("grad/", gradient_.data());
     }
-    const double norm = result.mean_scale * adamw.grad_norm(result.gradient);
+    const double norm =
+        result.mean_scale *
+        adamw.grad_norm({adamw.sum_of_squares(gradient_.data())});
     adamw.update_slice(0, number, case_.optimizer.learning_rate,
                        result.mean_scale * adamw.clip_scale(norm),
-                       result.gradient, {w_.data(), m_.data(), v_.data()});
+                       gradient_.data(), {w_.data(), m_.data(), v_.data()},
+                       {w_.data(), m_.data(), v_.data()});
   }
   compare_parameters("after/", w_.data());
   compare("losses", losses);

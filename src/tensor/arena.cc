@@ -27,7 +27,7 @@ uint64_t total_bytes(const MemoryPlan& plan) {
 
 Arena::Arena() = default;
 
-Arena::Arena(uint64_t bytes)
+Arena::Arena(uint64_t bytes, Touch touch)
     : capacity_(round_up(std::max<uint64_t>(bytes, 1), kHugePage)) {
   void* memory = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -39,7 +39,7 @@ Arena::Arena(uint64_t bytes)
   }
   base_ = static_cast<std::byte*>(memory);
   madvise(base_, capacity_, MADV_HUGEPAGE);  // best effort
-  std::memset(base_, 0, bytes);              // touch it now, not in a step
+  if (touch == Touch::kNow) std::memset(base_, 0, bytes);
 }
 
 Arena::~Arena() {
@@ -47,7 +47,7 @@ Arena::~Arena() {
 }
 
 void Arena::rewind(uint64_t mark) {
-  COLOSSUS_CHECK(mark <= used_, "mark {} is past {}", mark, used_);
+  COLOSSUS_CHECK(mark <= high_water_, "mark {} is past {}", mark, high_water_);
   used_ = mark;
 }
 

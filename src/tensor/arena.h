@@ -26,9 +26,12 @@ class Arena {
  public:
   // Counts only; `take` returns null pointers.
   Arena();
-  // Maps `bytes` (huge pages where the system has them) and touches every page,
-  // so that no step pays for it. Throws RunError if memory is short.
-  explicit Arena(uint64_t bytes);
+  // When the pages of an arena become real: now, so that no step pays for it,
+  // or as they are used (room that may never be needed).
+  enum class Touch { kNow, kInUse };
+  // Maps `bytes` (huge pages where the system has them). Throws RunError if
+  // memory is short.
+  explicit Arena(uint64_t bytes, Touch touch = Touch::kNow);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -44,8 +47,9 @@ class Arena {
   }
 
   // A place to return to, for buffers that are not live at the same time:
-  // `rewind` to a mark, and what is taken next lies over what was taken since.
-  // The arena's size is the high-water mark.
+  // `rewind` to a mark, and what is taken next lies over what was taken since;
+  // a later mark may be returned to as well. The arena's size is the high-water
+  // mark.
   uint64_t mark() const { return used_; }
   void rewind(uint64_t mark);
 

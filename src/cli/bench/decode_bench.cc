@@ -31,8 +31,9 @@ class DecodeRunner {
         weights_(arena_.take<float>(parameters_.padded_count(1), "weights")),
         decoder_(config, kCapacity, backend, arena_) {
     ThreadPool pool(num_threads);
-    model::initialize(parameters_, 1, parameters_.padded_count(1), weights_,
-                      pool);
+    model::initialize(
+        parameters_, 1, 0,
+        {weights_, static_cast<size_t>(parameters_.padded_count(1))}, pool);
   }
 
   // Seconds a token, over kTokens.

@@ -1,11 +1,11 @@
 #include "cli/bench/step_runner.h"
 
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/random.h"
 #include "base/thread_pool.h"
 #include "config/model_counts.h"
 #include "model/parameters.h"
-#include "optimizer/schedule.h"
 
 namespace colossus::cli {
 namespace {
@@ -13,9 +13,10 @@ namespace {
 constexpr uint64_t kSeed = 1;
 
 uint64_t arena_bytes(const config::Config& config, kernels::Backend& backend) {
-  tensor::Arena plan;
-  const runtime::TrainingStep step(config, backend, plan);
-  plan.take<float>(3 * step.padded_count(), "weights and moments");
+  tensor::Arena plan, room;
+  const runtime::TrainingStep step(config, config.run.num_shards, backend, plan,
+                                   room);
+  plan.take<float>(step.padded_count(), "gradients");
   return plan.high_water_bytes();
 }
 
@@ -43,37 +44,54 @@ runtime::BatchSource random_tokens(const config::Config& config) {
 StepRunner::StepRunner(const config::Config& config, kernels::Backend& backend,
                        int num_threads)
     : config_(config),
+      batches_(random_tokens(config)),
       arena_(arena_bytes(config, backend)),
-      training_step_(config_, backend, arena_),
-      adamw_(config_.optimizer, training_step_.parameters().layout(),
-             training_step_.padded_count(), config_.run.num_shards, backend) {
-  const int64_t count = training_step_.padded_count();
-  // Zeroed by the arena, as moments start.
-  float* memory = arena_.take<float>(3 * count, "weights and moments");
-  state_ = {memory, memory + count, memory + 2 * count};
+      training_step_(config_, config.run.num_shards, backend, arena_, room_),
+      store_bytes_(checkpoint::SliceStore::bytes(
+          config.run.num_shards,
+          training_step_.padded_count() / config.run.num_shards)),
+      store_memory_(store_bytes_, tensor::Arena::Touch::kInUse),
+      place_{.fs = real_file_system(),
+             .clock = real_clock(),
+             .backend = backend,
+             .store = make_store()},
+      link_(config.run.num_shards,
+            {arena_.take<float>(training_step_.padded_count(), "gradients"),
+             static_cast<size_t>(training_step_.padded_count())},
+            0, stop_, nullptr, nullptr),
+      rank_step_(config_, batches_, place_, training_step_, link_) {
+  rank_step_.place(link_.next_view()->placement);
+  initialize(num_threads);
+}
+
+checkpoint::SliceStore StepRunner::make_store() {
+  auto* memory = store_memory_.take<std::byte>(
+      static_cast<int64_t>(store_bytes_), "weights and moments");
+  return checkpoint::SliceStore::create(
+      {memory, store_bytes_}, config_.run.num_shards,
+      training_step_.padded_count() / config_.run.num_shards);
+}
+
+// Moments start at zero, as fresh memory is.
+void StepRunner::initialize(int num_threads) {
   ThreadPool pool(num_threads);
-  model::initialize(training_step_.parameters(), kSeed, count, state_.w, pool);
+  model::initialize(training_step_.parameters(), kSeed, 0,
+                    {place_.store.owners(0).w,
+                     static_cast<size_t>(training_step_.padded_count())},
+                    pool);
+}
+
+uint64_t StepRunner::memory_bytes() const {
+  const auto flat = static_cast<uint64_t>(training_step_.padded_count());
+  return arena_.high_water_bytes() + 6 * flat * sizeof(float);
 }
 
 double StepRunner::run(int64_t num_steps) {
   const double begin = real_clock().steady_seconds();
-  for (int64_t i = 0; i < num_steps; ++i) do_step();
-  return real_clock().steady_seconds() - begin;
-}
-
-void StepRunner::do_step() {
-  ++step_;
-  const runtime::StepResult result =
-      training_step_.compute(state_.w, step_, random_tokens(config_));
-  const double grad_norm =
-      result.mean_scale * adamw_.grad_norm(result.gradient);
-  const double scale = result.mean_scale * adamw_.clip_scale(grad_norm);
-  const double rate =
-      optimizer::learning_rate(config_.optimizer, config_.run.steps, step_);
-  for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
-    adamw_.update_slice(slice, step_, rate, scale, result.gradient, state_);
+  for (int64_t i = 0; i < num_steps; ++i) {
+    loss_ = rank_step_.run(++step_).metrics.loss;
   }
-  loss_ = result.loss;
+  return real_clock().steady_seconds() - begin;
 }
 
 double StepRunner::flops_per_step() const {

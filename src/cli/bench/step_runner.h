@@ -1,11 +1,14 @@
-// Training steps on made-up tokens, exactly as the trainer does them: forward
-// and backward over the tree of shards, norm, clip, AdamW.
+// Training steps on made-up tokens, exactly as a rank that is alone does them:
+// forward and backward over the tree of shards, norm, clip, AdamW.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "config/config.h"
-#include "optimizer/sharded_adamw.h"
+#include "runtime/rank_step.h"
+#include "runtime/solo_link.h"
 #include "runtime/step.h"
 #include "tensor/arena.h"
 
@@ -22,17 +25,23 @@ class StepRunner {
 
   double loss() const { return loss_; }  // of the newest step
   int64_t step() const { return step_; }
-  uint64_t memory_bytes() const { return arena_.high_water_bytes(); }
+  uint64_t memory_bytes() const;
   double flops_per_step() const;
 
  private:
-  void do_step();
+  checkpoint::SliceStore make_store();
+  void initialize(int num_threads);
 
   const config::Config config_;
-  tensor::Arena arena_;
+  const runtime::BatchSource batches_;
+  tensor::Arena arena_, room_;
   runtime::TrainingStep training_step_;
-  optimizer::OptimizerState state_;
-  const optimizer::ShardedAdamW adamw_;
+  const uint64_t store_bytes_;
+  tensor::Arena store_memory_;
+  runtime::RankPlace place_;
+  const std::atomic<bool> stop_{false};
+  runtime::SoloLink link_;
+  runtime::RankStep rank_step_;
   int64_t step_ = 0;
   double loss_ = 0;
 };

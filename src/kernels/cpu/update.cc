@@ -45,9 +45,9 @@ void adamw_update_range(const AdamWUpdate& a, int64_t begin, int64_t end) {
     const V16 m = fma16(take1, sub(g, m0), m0);
     const V16 v = fma16(take2, sub(mul(g, g), v0), v0);
     const V16 step = div(mul(m, bias1), add(sqrt16(mul(v, bias2)), eps));
-    io.store(m, a.m + i);
-    io.store(v, a.v + i);
-    io.store(fnma16(rate, step, fnma16(shrink, w, w)), a.w + i);
+    io.store(m, a.m_out + i);
+    io.store(v, a.v_out + i);
+    io.store(fnma16(rate, step, fnma16(shrink, w, w)), a.w_out + i);
   });
 }
 

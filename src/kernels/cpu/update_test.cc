@@ -19,8 +19,9 @@ struct Adam {
     for (float& value : v) value *= value;
   }
   AdamWUpdate args() {
-    return {count, w.data(), g.data(), m.data(), v.data(), 0.5f, 1e-2f,
-            0.9f,  0.95f,    1e-8f,    0.1f,     1.7f,     2.3f};
+    return {count,    g.data(), w.data(), m.data(), v.data(), w.data(),
+            m.data(), v.data(), 0.5f,     1e-2f,    0.9f,     0.95f,
+            1e-8f,    0.1f,     1.7f,     2.3f};
   }
 
   int64_t count;
@@ -106,6 +107,21 @@ TEST(AdamW, HasOneAnswerForAllThreadsAndTargets) {
                     });
 }
 
+TEST(AdamW, WritesTheSameBesideWhatItReads) {
+  TestContext context;
+  Adam in_place(1003), beside(1003), out(1003);
+  adamw_update(context, in_place.args());
+  AdamWUpdate args = beside.args();
+  args.w_out = out.w.data();
+  args.m_out = out.m.data();
+  args.v_out = out.v.data();
+  adamw_update(context, args);
+  EXPECT_TRUE(same_bits(out.w, in_place.w));
+  EXPECT_TRUE(same_bits(out.m, in_place.m));
+  EXPECT_TRUE(same_bits(out.v, in_place.v));
+  EXPECT_TRUE(same_bits(beside.w, Adam(1003).w));
+}
+
 TEST(AdamW, DoesNotCareWhereAVectorIsCut) {
   TestContext context;
   Adam whole(1000), cut(1000);
@@ -113,10 +129,9 @@ TEST(AdamW, DoesNotCareWhereAVectorIsCut) {
   for (const int64_t begin : {0, 333}) {
     AdamWUpdate args = cut.args();
     args.count = begin == 0 ? 333 : 667;
-    args.w += begin;
     args.g += begin;
-    args.m += begin;
-    args.v += begin;
+    for (const float** in : {&args.w, &args.m, &args.v}) *in += begin;
+    for (float** out : {&args.w_out, &args.m_out, &args.v_out}) *out += begin;
     adamw_update(context, args);
   }
   EXPECT_TRUE(same_bits(whole.w, cut.w));

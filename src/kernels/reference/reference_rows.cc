@@ -219,10 +219,10 @@ void adamw_update(const AdamWUpdate& a) {
     const double v = a.v[i] + (1 - double{a.beta2}) * (g * g - a.v[i]);
     const double step =
         m * double{a.bias1} / (std::sqrt(v * double{a.bias2}) + a.eps);
-    a.m[i] = static_cast<float>(m);
-    a.v[i] = static_cast<float>(v);
-    a.w[i] = static_cast<float>(a.w[i] - double{a.learning_rate} *
-                                             (a.weight_decay * a.w[i] + step));
+    a.m_out[i] = static_cast<float>(m);
+    a.v_out[i] = static_cast<float>(v);
+    a.w_out[i] = static_cast<float>(
+        a.w[i] - double{a.learning_rate} * (a.weight_decay * a.w[i] + step));
   }
 }
 

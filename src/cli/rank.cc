@@ -1,0 +1,92 @@
+// A rank of a run, as the run's agent starts it; not for people.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "agent/machine_memory.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file_system.h"
+#include "base/thread_pool.h"
+#include "cli/commands.h"
+#include "cli/generated_samples.h"
+#include "cli/trained_model.h"
+#include "cli/training_data.h"
+#include "distributed/seat.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "runtime/board_link.h"
+#include "runtime/rank.h"
+#include "runtime/run_memory.h"
+#include "tensor/arena.h"
+
+namespace colossus::cli {
+namespace {
+
+struct Options {
+  std::string run;
+  int slot = 0;
+  int64_t rank = 0;
+  int64_t shards = 1;
+  int threads = 1;
+  std::string target = "auto";
+  bool chief = false;
+};
+
+using tensor::Arena;
+
+// Holds its seat in the main thread, by which the agent learns of its death.
+void run_rank(const Options& options) {
+  const config::Config config = load_run_config(options.run, {});
+  agent::MachineMemory machine =
+      agent::MachineMemory::inherit(runtime::machine_layout(config));
+  distributed::Seat seat(machine.board(), options.slot, options.rank);
+  try {
+    const TrainingInputs inputs = open_training_inputs(config);
+    const std::unique_ptr<kernels::Backend> backend =
+        kernels::make_cpu_backend(options.threads, options.target);
+    GeneratedSamples samples(config, *inputs.tokenizer, *backend);
+    Arena plan, plan_room;
+    const runtime::RankMemory planned(config, options.shards, options.chief,
+                                      *backend, plan, plan_room);
+    Arena arena(plan.high_water_bytes());
+    Arena room(plan_room.high_water_bytes(), Arena::Touch::kInUse);
+    runtime::RankMemory memory(config, options.shards, options.chief, *backend,
+                               arena, room);
+    ThreadPool pool(options.threads);
+    distributed::MessageRing reports = machine.ring(options.slot, false);
+    runtime::BoardLink link(seat, machine.windows(), pool, reports,
+                            real_clock(), memory.sums);
+    const runtime::RankPlace place{.fs = real_file_system(),
+                                   .clock = real_clock(),
+                                   .backend = *backend,
+                                   .store = machine.store(),
+                                   .text_sampler = &samples,
+                                   .num_threads = options.threads};
+    runtime::Rank(config, inputs.data, place, memory, link).run();
+  } catch (const std::exception& error) {
+    seat.failed(error.what());
+    throw;
+  }
+}
+
+}  // namespace
+
+void add_rank(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      add_command(app, "rank", "One rank of a run; started by the run's agent.",
+                  "  colossus train configs/kjv.toml --ranks 2");
+  command->group("");  // not among the commands that --help lists
+  command->add_option("RUN", options->run, "the run's folder")->required();
+  command->add_option("--slot", options->slot, "its slot on the board");
+  command->add_option("--rank", options->rank, "its number in the run");
+  command->add_option("--shards", options->shards,
+                      "shards that memory is taken for at once");
+  command->add_option("--threads", options->threads, "of its kernels");
+  command->add_option("--target", options->target, "instruction set");
+  command->add_flag("--chief", options->chief,
+                    "memory for checkpoints is taken at once");
+  set_action(*command, [options] { run_rank(*options); });
+}
+
+}  // namespace colossus::cli

@@ -1,0 +1,150 @@
+// The members of a run: which ranks are started where, given up, or released.
+#include <algorithm>
+
+#include "base/error.h"
+#include "coordinator/core.h"
+
+namespace colossus::coordinator {
+
+void CoordinatorCore::lose_rank(int64_t rank, const std::string& reason) {
+  if (state_.rank(rank) == nullptr) return;
+  lost_reason_ = reason;
+  record(RankLost{rank, reason});
+}
+
+bool CoordinatorCore::hosts_ranks(const MachineState& machine) const {
+  return machine.present && !machine.dropped;
+}
+
+int64_t CoordinatorCore::ranks_on(int64_t machine) const {
+  return std::count_if(
+      state_.ranks.begin(), state_.ranks.end(),
+      [machine](const RankState& rank) { return rank.machine == machine; });
+}
+
+// The machine is named and hosts nothing more; if it is the only one, a fresh
+// process has to do.
+void CoordinatorCore::drop_machine_of(int64_t rank, const std::string& reason) {
+  const RankState* known = state_.rank(rank);
+  if (known == nullptr) return;
+  const int64_t machine = known->machine;
+  const bool another =
+      std::any_of(state_.machines.begin(), state_.machines.end(),
+                  [&](const MachineState& m) {
+                    return m.machine != machine && hosts_ranks(m);
+                  });
+  lost_reason_ = reason;
+  if (another) {
+    record(MachineDropped{machine, reason});
+  } else {
+    lose_rank(rank, reason);
+  }
+}
+
+// The one with the fewest ranks, of those that report.
+std::optional<int64_t> CoordinatorCore::machine_for_new_rank() const {
+  std::optional<int64_t> best;
+  for (const MachineState& machine : state_.machines) {
+    const Heard* heard = heard_of(machine.machine);
+    if (!hosts_ranks(machine) || heard == nullptr || !heard->reported) continue;
+    if (!best.has_value() || ranks_on(machine.machine) < ranks_on(*best)) {
+      best = machine.machine;
+    }
+  }
+  return best;
+}
+
+bool CoordinatorCore::all_ranks_on_one_machine() const {
+  return !state_.ranks.empty() &&
+         ranks_on(state_.ranks.front().machine) == std::ssize(state_.ranks);
+}
+
+void CoordinatorCore::assign_ranks() {
+  const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
+  for (;;) {
+    const std::optional<int64_t> machine = machine_for_new_rank();
+    if (!machine.has_value()) return;
+    const bool too_few = std::ssize(state_.ranks) < wanted;
+    // Even beyond the wanted number: a copy on another machine is worth it.
+    const bool unprotected =
+        all_ranks_on_one_machine() && ranks_on(*machine) == 0;
+    if (!too_few && !unprotected) return;
+    const int64_t rank = state_.next_rank;
+    record(RankAssigned{
+        rank, *machine,
+        too_few ? fmt::format("rank {} starts on machine {}: {} of {} ranks "
+                              "are there",
+                              rank, *machine, state_.ranks.size(), wanted)
+                : fmt::format("rank {} starts on machine {}: all others are "
+                              "on machine {}",
+                              rank, *machine, state_.ranks.front().machine)});
+    start_wait_us_ = now_us_;
+  }
+}
+
+// Only those without a part in the view: the newest on the fullest machine.
+void CoordinatorCore::release_surplus_ranks() {
+  const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
+  while (!state_.preparing && !state_.ended && state_.begun != nullptr &&
+         std::ssize(state_.ranks) > wanted) {
+    const RankState* surplus = nullptr;
+    for (const RankState& rank : state_.ranks) {
+      if (takes_part(rank.rank)) continue;
+      if (surplus == nullptr ||
+          ranks_on(rank.machine) >= ranks_on(surplus->machine)) {
+        surplus = &rank;
+      }
+    }
+    if (surplus == nullptr || ranks_on(surplus->machine) == 1) return;
+    const int64_t rank = surplus->rank;
+    record(RankLost{rank, fmt::format("rank {} is released: {} ranks are "
+                                      "wanted",
+                                      rank, wanted)});
+  }
+}
+
+void CoordinatorCore::note_stragglers() {
+  if (state_.begun == nullptr || state_.preparing) return;
+  std::vector<int64_t> times;
+  std::vector<const RankSlot*> slots;
+  for (const RankState& rank : state_.ranks) {
+    const RankSlot* slot = reported_slot(rank.rank);
+    if (slot == nullptr || slot->shard_us == 0) continue;
+    if (!takes_part(rank.rank)) continue;
+    times.push_back(slot->shard_us);
+    slots.push_back(slot);
+  }
+  if (slots.size() < 3) return;  // of two, who is the slow one?
+  std::sort(times.begin(), times.end());
+  const int64_t median = times[times.size() / 2];
+  std::vector<int64_t> found;
+  for (const RankSlot* slot : slots) {
+    const bool slow =
+        slot->shard_us * 100 > median * options_.straggler_percent;
+    auto known = std::find_if(
+        slowness_.begin(), slowness_.end(),
+        [slot](const Slowness& s) { return s.rank == slot->rank; });
+    if (known == slowness_.end()) {
+      known = slowness_.insert(slowness_.end(), {slot->rank, 0, false});
+    }
+    known->count = slow ? known->count + 1 : 0;
+    if (known->count < options_.straggler_reports || known->shown) continue;
+    known->shown = true;
+    record(StragglerFound{
+        slot->rank, slot->shard_us, median,
+        fmt::format("rank {} takes {} us a shard, the median {} us", slot->rank,
+                    slot->shard_us, median)});
+    found.push_back(slot->rank);
+  }
+  if (!options_.replace_stragglers) return;
+  for (const int64_t rank : found) {
+    const bool spare = std::any_of(
+        state_.ranks.begin(), state_.ranks.end(), [this](const RankState& r) {
+          const RankSlot* slot = reported_slot(r.rank);
+          return slot != nullptr && slot->ready && !takes_part(r.rank);
+        });
+    if (spare) lose_rank(rank, fmt::format("rank {} was too slow", rank));
+  }
+}
+
+}  // namespace colossus::coordinator

@@ -1,0 +1,221 @@
+// The two rounds of a view change: when PREPARE, when and what BEGIN.
+#include <algorithm>
+
+#include "base/error.h"
+#include "coordinator/core.h"
+#include "coordinator/placement_rules.h"
+
+namespace colossus::coordinator {
+
+void CoordinatorCore::prepare(int64_t stop_step, bool verify,
+                              const std::string& reason) {
+  audit_.reset();
+  asked_.clear();
+  prepared_us_ = now_us_;
+  record(PrepareBegun{state_.number + 1, stop_step, verify, reason});
+}
+
+// Empty: all that have a part in the view live.
+std::string CoordinatorCore::reason_for_loss() const {
+  if (state_.begun == nullptr) return {};
+  const config::Placement& placement = state_.begun->view.placement;
+  for (const auto* ranks : {&placement.owner_S, &placement.backup_S}) {
+    for (const int64_t rank : *ranks) {
+      if (rank == config::kNoBackup || state_.rank(rank) != nullptr) continue;
+      return lost_reason_.empty() ? fmt::format("rank {} was lost", rank)
+                                  : lost_reason_;
+    }
+  }
+  return {};
+}
+
+std::vector<config::Member> CoordinatorCore::ready_members() const {
+  std::vector<config::Member> members;
+  for (const RankState& rank : state_.ranks) {
+    const RankSlot* slot = reported_slot(rank.rank);
+    if (slot != nullptr && slot->ready) {
+      members.push_back({rank.rank, rank.machine});
+    }
+  }
+  return members;
+}
+
+// Several ranks that start together join together.
+bool CoordinatorCore::waits_for_starting_ranks() const {
+  const bool all_ready = ready_members().size() == state_.ranks.size();
+  return !all_ready && now_us_ - start_wait_us_ < options_.join_patience_us;
+}
+
+std::string CoordinatorCore::reason_for_resize() const {
+  const int64_t hosting =
+      std::ssize(config::hosting_ranks(state_.begun->view.placement));
+  const int64_t wanted = std::min(state_.wanted_ranks, options_.num_shards);
+  if (hosting > wanted) {
+    return fmt::format("shrinks from {} to {} ranks", hosting, wanted);
+  }
+  if (hosting == wanted || waits_for_starting_ranks()) return {};
+  const auto members = ready_members();
+  const int64_t possible = std::min(wanted, std::ssize(members));
+  // Without a better maximum of shards a rank nothing is won.
+  const auto most = [this](int64_t ranks) {
+    return (options_.num_shards + ranks - 1) / ranks;
+  };
+  if (possible <= hosting || most(possible) >= most(hosting)) return {};
+  return fmt::format("grows from {} to {} ranks", hosting, possible);
+}
+
+// A slice whose copies share a rank or a machine though they need not.
+std::string CoordinatorCore::reason_for_protection() const {
+  const config::View& view = state_.begun->view;
+  const auto members = ready_members();
+  if (members.size() < 2 || waits_for_starting_ranks()) return {};
+  const bool machines =
+      members.front().machine != members.back().machine ||
+      std::any_of(members.begin(), members.end(), [&](const config::Member& m) {
+        return m.machine != members.front().machine;
+      });
+  const auto machine_of = [&](int64_t rank) {
+    const RankState* known = state_.rank(rank);
+    return known == nullptr ? kNone : known->machine;
+  };
+  for (size_t s = 0; s < view.placement.owner_S.size(); ++s) {
+    const int64_t backup = view.placement.backup_S[s];
+    if (backup == config::kNoBackup) {
+      return "a second rank is there to hold a backup";
+    }
+    const int64_t owner = view.placement.owner_S[s];
+    if (machines && machine_of(backup) == machine_of(owner)) {
+      return "backups move to another machine";
+    }
+  }
+  return {};
+}
+
+void CoordinatorCore::prepare_if_needed() {
+  const std::string loss = reason_for_loss();
+  if (state_.preparing) {
+    // A commit that PREPARE allows for cannot come any more.
+    const bool soft = state_.stop_step != kAtOnce &&
+                      options_.mutation != Mutation::kSoftAfterLoss;
+    if (soft && !loss.empty()) prepare(kAtOnce, state_.verify, loss);
+    return;
+  }
+  if (state_.begun == nullptr) {
+    const auto wanted = std::min(state_.wanted_ranks, options_.num_shards);
+    const auto ready = std::ssize(ready_members());
+    const bool enough = ready >= wanted && !waits_for_starting_ranks();
+    const bool late = ready > 0 && !waits_for_starting_ranks();
+    if (enough || late) prepare(kAtOnce, false, "the run starts");
+    return;
+  }
+  if (!loss.empty()) return prepare(kAtOnce, false, loss);
+  if (state_.begun->save_and_stop) return;
+  const int64_t soft_step = committed_step_ + 1;
+  if (state_.stop_asked) {
+    return prepare(soft_step, false, "a stop was asked for");
+  }
+  if (committed_step_ >= options_.total_steps) {
+    return prepare(committed_step_, false, "all steps are done");
+  }
+  std::string reason = reason_for_resize();
+  if (reason.empty()) reason = reason_for_protection();
+  if (!reason.empty()) prepare(soft_step, false, reason);
+}
+
+// Those that are given up do not count; a machine that came back does.
+bool CoordinatorCore::all_answered() const {
+  bool any = false;
+  for (const Heard& heard : heard_) {
+    if (!state_.machine(heard.machine)->present) continue;
+    const bool answered = heard.reported && heard.report.answered &&
+                          heard.report.number == state_.number;
+    if (answered && options_.mutation == Mutation::kBeginBeforeAllAnswers) {
+      return true;
+    }
+    if (!answered) return false;
+    any = true;
+  }
+  return any;
+}
+
+StartChoice CoordinatorCore::start_choice() const {
+  StartRequest request;
+  request.num_shards = options_.num_shards;
+  request.views = state_.views;
+  request.checkpoint_step = state_.checkpoint_step;
+  request.mutation = options_.mutation;
+  for (const Heard& heard : heard_) {
+    if (!state_.machine(heard.machine)->present) continue;
+    request.answers.push_back(
+        {heard.machine, heard.report.checked, heard.report.copies});
+  }
+  return choose_start(request);
+}
+
+// A lost machine that is only cut off may hold what a restore would redo.
+bool CoordinatorCore::waits_for_copies(const StartChoice& choice) const {
+  const bool goes_back =
+      choice.from_checkpoint && choice.step < committed_step_;
+  const bool some_lost =
+      std::any_of(state_.machines.begin(), state_.machines.end(),
+                  [](const MachineState& machine) { return !machine.present; });
+  return goes_back && some_lost &&
+         now_us_ - prepared_us_ < options_.copy_patience_us;
+}
+
+ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
+                                   std::vector<config::Member> members) const {
+  PlacementRequest request;
+  request.num_shards = options_.num_shards;
+  request.wanted_ranks = state_.wanted_ranks;
+  request.members = std::move(members);
+  if (state_.begun != nullptr) {
+    request.previous = state_.begun->view.placement;
+  }
+  request.machines_S = choice.machines_S;
+  request.mutation = options_.mutation;
+  const config::Placement placement = choose_placement(request);
+
+  ViewBegun view;
+  view.number = state_.number;
+  view.start_step = choice.step;
+  view.last_step = options_.total_steps;
+  view.save_and_stop = state_.stop_asked || choice.step >= options_.total_steps;
+  view.owners = placement.owner_S;
+  view.backups = placement.backup_S;
+  view.hashes = choice.hash_S;
+  for (const config::Member& member : request.members) {
+    view.members.push_back(member.rank);
+    view.machines.push_back(member.machine);
+  }
+  const auto source = [&](size_t slice, int64_t rank) {
+    if (choice.from_checkpoint || rank == config::kNoBackup) {
+      return kFromCheckpoint;
+    }
+    return choose_source(choice.machines_S[slice], state_.rank(rank)->machine);
+  };
+  for (size_t s = 0; s < view.owners.size(); ++s) {
+    view.owner_sources.push_back(source(s, view.owners[s]));
+    view.backup_sources.push_back(source(s, view.backups[s]));
+  }
+  view.reason = fmt::format(
+      "{} ranks take {} shards {}; {} slices move", view.members.size(),
+      options_.num_shards, choice.reason, num_moved_slices(request, placement));
+  return view;
+}
+
+void CoordinatorCore::begin_if_answered() {
+  if (!state_.preparing || !all_answered()) return;
+  const StartChoice choice = start_choice();
+  if (waits_for_copies(choice)) return;
+  drop_unsound(choice);
+  const std::vector<config::Member> members = ready_members();
+  if (members.empty()) return;
+  record(view_of(choice, members));
+  committed_step_ = choice.step;
+  progress_us_ = now_us_;
+  lost_reason_.clear();
+  slowness_.clear();
+}
+
+}  // namespace colossus::coordinator

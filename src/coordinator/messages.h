@@ -1,0 +1,149 @@
+// What coordinator, agents and ranks tell each other. Every message carries the
+// whole of what its receiver must know, not a change: a lost one is made good
+// by the next, a repeated one changes nothing, and an old one is known by its
+// number. docs/failure_model.md.
+//
+//   agent -> coordinator   AgentReport   by (incarnation, sequence)
+//   coordinator -> agent   AgentOrders   by version: the journal's length
+//   agent <-> its ranks    Board         shared memory; outlives both
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/hash.h"
+#include "config/placement.h"
+
+namespace colossus::coordinator {
+
+inline constexpr int64_t kNone = -1;
+// As the machine that a slice's state comes from: the newest checkpoint, which
+// at step 0 means the initial values.
+inline constexpr int64_t kFromCheckpoint = -1;
+// As PREPARE's stop step: let go at once.
+inline constexpr int64_t kAtOnce = -1;
+
+// A complete copy of a slice's state in a machine's store.
+struct SliceCopy {
+  int64_t slice = 0;
+  int64_t step = 0;
+  int64_t view = 0;   // the view in which it was written
+  Hash128 hash;       // of what was written
+  bool sound = true;  // false: what lies there has another hash by now
+};
+
+// In `view`, every slice of every step up to `step` was stored by owner and
+// backup with equal hashes, and audited.
+struct CheckedStep {
+  int64_t view = 0;
+  int64_t step = 0;
+  auto operator<=>(const CheckedStep&) const = default;
+};
+
+enum class DifferenceKind {
+  kGradient,  // owner's and auditor's gradient of a shard
+  kUpdate,    // owner's and backup's update of a slice
+  kTransfer,  // a copied slice and the hash it came with
+};
+
+// Two that should agree do not. It holds the step up.
+struct Difference {
+  DifferenceKind kind = DifferenceKind::kGradient;
+  int64_t view = 0;
+  int64_t step = 0;         // the one being made
+  int64_t shard = 0;        // or slice
+  int64_t first_rank = 0;   // owner
+  int64_t second_rank = 0;  // auditor or backup; of a transfer, the receiver
+  Hash128 first_hash;
+  Hash128 second_hash;
+  bool operator==(const Difference&) const = default;
+};
+
+struct Recomputed {
+  int64_t rank = 0;
+  int64_t view = 0;
+  int64_t step = 0;
+  int64_t shard = 0;
+  Hash128 hash;
+};
+
+// A rank's place on the board: what it says of itself.
+struct RankSlot {
+  int64_t rank = 0;
+  bool ready = false;              // it started, and looks at the board
+  bool dying = false;              // killed by its agent, not yet gone
+  int64_t let_go = 0;              // refuses all views before this number
+  int64_t view = 0;                // the view that it works in
+  int64_t committed_step = kNone;  // in that view; its start step counts
+  int64_t saved_view = 0;          // its slices of `saved_step` lie on disk
+  int64_t saved_step = kNone;
+  int64_t shard_us = 0;  // what a shard's gradient took it
+  std::optional<Difference> difference;
+  std::optional<Recomputed> recomputed;
+};
+
+// BEGIN: everything that ranks need to enter a view.
+struct BegunView {
+  config::View view;
+  // By slice: the machine from which owner and backup take its state (their own
+  // if it is there), and the state's hash. kFromCheckpoint, no hash.
+  std::vector<int64_t> owner_source_S;
+  std::vector<int64_t> backup_source_S;
+  std::vector<Hash128> hash_S;
+  bool verify = false;         // hash the copies that are used in place as well
+  int64_t last_step = 0;       // none is made after it
+  bool save_and_stop = false;  // checkpoint the start step, then nothing more
+};
+
+// Gradients to compute again, for an audit.
+struct RecomputeOrder {
+  int64_t view = 0;
+  int64_t step = 0;
+  int64_t shard = 0;
+  std::vector<int64_t> ranks;
+  bool operator==(const RecomputeOrder&) const = default;
+};
+
+struct AgentOrders {
+  int64_t machine = 0;
+  int64_t version = 0;                     // records in the journal
+  std::vector<int64_t> ranks;              // that shall run there, ascending
+  int64_t number = 0;                      // newest PREPARE
+  int64_t stop_step = kAtOnce;             // of it
+  bool verify = false;                     // answer with copies hashed again
+  std::shared_ptr<const BegunView> begun;  // of `number`, or none yet
+  std::optional<RecomputeOrder> recompute;
+};
+
+struct AgentReport {
+  int64_t machine = 0;      // of one life of its memory: rebooted, another
+  int64_t incarnation = 0;  // of the agent's process
+  int64_t sequence = 0;
+  int64_t version = 0;    // newest orders obeyed
+  int64_t number = 0;     // newest PREPARE
+  bool answered = false;  // all ranks here let go of older views, and those
+                          // that were given up are dead
+  std::vector<RankSlot> ranks;  // living, ascending
+  CheckedStep checked;
+  std::vector<SliceCopy> copies;  // with `answered` only
+};
+
+// What agent and ranks of a machine share.
+struct Board {
+  int64_t version = 0;
+  int64_t number = 0;
+  int64_t stop_step = kAtOnce;
+  bool verify = false;
+  int64_t halted_view = 0;  // a rank of it was lost here: views up to this
+                            // one are over
+  int64_t highest_started = kNone;  // no rank up to this is started again
+  std::shared_ptr<const BegunView> begun;
+  std::optional<RecomputeOrder> recompute;
+  CheckedStep checked;
+  std::vector<RankSlot> slots;  // by rank, ascending
+};
+
+}  // namespace colossus::coordinator

@@ -1,0 +1,183 @@
+#include "coordinator/run_state.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace colossus::coordinator {
+namespace {
+
+void require(bool condition, const char* name, int64_t value) {
+  if (condition) return;
+  throw corrupt_file(
+      "journal: a record \"{}\" with {} contradicts those before it; the lines "
+      "up to it are sound",
+      name, value);
+}
+
+MachineState* find_machine(RunState& state, int64_t machine) {
+  for (MachineState& m : state.machines) {
+    if (m.machine == machine) return &m;
+  }
+  return nullptr;
+}
+
+void apply_one(RunState& state, const SizeAsked& d) {
+  require(d.ranks > 0 && d.spares >= 0, d.kName, d.ranks);
+  state.wanted_ranks = d.ranks;
+  state.wanted_spares = d.spares;
+}
+
+void apply_one(RunState& state, const MachineJoined& d) {
+  if (MachineState* known = find_machine(state, d.machine)) {
+    known->present = true;
+    return;
+  }
+  state.machines.push_back({d.machine, true, false});
+  std::sort(state.machines.begin(), state.machines.end(),
+            [](const auto& a, const auto& b) { return a.machine < b.machine; });
+}
+
+void apply_one(RunState& state, const MachineLost& d) {
+  MachineState* machine = find_machine(state, d.machine);
+  require(machine != nullptr, d.kName, d.machine);
+  machine->present = false;
+  std::erase_if(state.ranks,
+                [&](const RankState& r) { return r.machine == d.machine; });
+}
+
+void apply_one(RunState& state, const MachineDropped& d) {
+  MachineState* machine = find_machine(state, d.machine);
+  require(machine != nullptr, d.kName, d.machine);
+  machine->dropped = true;
+  std::erase_if(state.ranks,
+                [&](const RankState& r) { return r.machine == d.machine; });
+}
+
+void apply_one(RunState& state, const RankAssigned& d) {
+  require(d.rank == state.next_rank, d.kName, d.rank);
+  require(find_machine(state, d.machine) != nullptr, d.kName, d.machine);
+  state.ranks.push_back({d.rank, d.machine, state.version + 1});
+  ++state.next_rank;
+}
+
+void apply_one(RunState& state, const RankLost& d) {
+  require(state.rank(d.rank) != nullptr, d.kName, d.rank);
+  std::erase_if(state.ranks,
+                [&](const RankState& r) { return r.rank == d.rank; });
+}
+
+void apply_one(RunState& state, const PrepareBegun& d) {
+  require(d.number > state.number, d.kName, d.number);
+  state.number = d.number;
+  state.preparing = true;
+  state.stop_step = d.stop_step;
+  state.verify = d.verify;
+}
+
+void check_lengths(const ViewBegun& d) {
+  const size_t num_shards = d.owners.size();
+  require(num_shards > 0, d.kName, d.number);
+  require(d.members.size() == d.machines.size(), d.kName, d.number);
+  require(d.backups.size() == num_shards, d.kName, d.number);
+  require(d.owner_sources.size() == num_shards, d.kName, d.number);
+  require(d.backup_sources.size() == num_shards, d.kName, d.number);
+  require(d.hashes.empty() || d.hashes.size() == num_shards, d.kName, d.number);
+}
+
+void apply_one(RunState& state, const ViewBegun& d) {
+  require(state.preparing && d.number == state.number, d.kName, d.number);
+  check_lengths(d);
+  auto begun = std::make_shared<BegunView>();
+  begun->view.number = d.number;
+  begun->view.start_step = d.start_step;
+  begun->view.reason = d.reason;
+  begun->view.placement = {d.owners, d.backups};
+  for (size_t i = 0; i < d.members.size(); ++i) {
+    begun->view.members.push_back({d.members[i], d.machines[i]});
+  }
+  begun->owner_source_S = d.owner_sources;
+  begun->backup_source_S = d.backup_sources;
+  begun->hash_S = d.hashes;
+  begun->verify = state.verify;
+  begun->last_step = d.last_step;
+  begun->save_and_stop = d.save_and_stop;
+  state.begun = std::move(begun);
+  state.preparing = false;
+  state.views.push_back({d.number, d.start_step});
+}
+
+void apply_one(RunState& state, const CheckpointCommitted& d) {
+  require(d.step >= state.checkpoint_step, d.kName, d.step);
+  state.checkpoint_step = d.step;
+}
+
+// Differences of updates count as long as the same step is tried again.
+void apply_one(RunState& state, const DifferenceFound& d) {
+  if (d.kind != "update") return;
+  std::erase_if(state.differences,
+                [&](const auto& other) { return other.step != d.step; });
+  state.differences.push_back(d);
+}
+
+void apply_one(RunState&, const StragglerFound&) {}
+
+void apply_one(RunState& state, const StopAsked&) { state.stop_asked = true; }
+
+void apply_one(RunState& state, const RunEnded& d) {
+  state.ended = true;
+  state.failed = d.failed;
+  state.end_step = d.step;
+  state.ranks.clear();
+}
+
+bool equal(const BegunView& a, const BegunView& b) {
+  return a.view == b.view && a.owner_source_S == b.owner_source_S &&
+         a.backup_source_S == b.backup_source_S && a.hash_S == b.hash_S &&
+         a.verify == b.verify && a.last_step == b.last_step &&
+         a.save_and_stop == b.save_and_stop;
+}
+
+}  // namespace
+
+const MachineState* RunState::machine(int64_t number_wanted) const {
+  for (const MachineState& m : machines) {
+    if (m.machine == number_wanted) return &m;
+  }
+  return nullptr;
+}
+
+const RankState* RunState::rank(int64_t number_wanted) const {
+  for (const RankState& r : ranks) {
+    if (r.rank == number_wanted) return &r;
+  }
+  return nullptr;
+}
+
+bool operator==(const RunState& a, const RunState& b) {
+  const bool same_view =
+      a.begun == b.begun ||
+      (a.begun != nullptr && b.begun != nullptr && equal(*a.begun, *b.begun));
+  return same_view && a.version == b.version &&
+         a.wanted_ranks == b.wanted_ranks &&
+         a.wanted_spares == b.wanted_spares && a.next_rank == b.next_rank &&
+         a.machines == b.machines && a.ranks == b.ranks &&
+         a.number == b.number && a.preparing == b.preparing &&
+         a.stop_step == b.stop_step && a.verify == b.verify &&
+         a.views == b.views && a.checkpoint_step == b.checkpoint_step &&
+         a.differences == b.differences && a.stop_asked == b.stop_asked &&
+         a.ended == b.ended && a.failed == b.failed && a.end_step == b.end_step;
+}
+
+void apply(RunState& state, const Decision& decision) {
+  std::visit([&state](const auto& d) { apply_one(state, d); }, decision);
+  ++state.version;
+}
+
+RunState replay(std::span<const Decision> decisions) {
+  RunState state;
+  for (const Decision& decision : decisions) apply(state, decision);
+  return state;
+}
+
+}  // namespace colossus::coordinator

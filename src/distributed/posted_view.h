@@ -1,0 +1,54 @@
+// What an agent posts on its board: a call to prepare, or a view to begin; and
+// its form in shared memory, plain old data of bounded size.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "config/placement.h"
+
+namespace colossus::distributed {
+
+inline constexpr int64_t kMaxMembers = 64;
+inline constexpr int64_t kMaxShards = 256;
+inline constexpr int64_t kMaxNumber = int64_t{1} << 30;  // of a view
+
+enum class PostedKind : uint64_t {
+  kNothing = 0,  // a new board
+  // Let go at the end of the step that all agree on (ProcessGroup::commit) and
+  // answer with Seat::prepared. Of the view only number and reason count.
+  kPrepareAtCommit = 1,
+  kPrepare = 2,  // the same, but at once
+  kBegin = 3,
+};
+
+struct Posted {
+  PostedKind kind = PostedKind::kNothing;
+  config::View view;      // the reason is cut to fit
+  uint64_t sequence = 0;  // of this posting; given by the board
+
+  bool operator==(const Posted&) const = default;
+};
+
+// In shared memory. Only whole 64-bit words, so that it can be copied as such.
+struct PostedData {
+  uint64_t kind;
+  int64_t number;
+  int64_t start_step;
+  uint64_t stop;  // 0 or 1
+  int64_t num_members;
+  int64_t num_shards;
+  std::array<int64_t, kMaxMembers> rank;
+  std::array<int64_t, kMaxMembers> machine;
+  std::array<int64_t, kMaxShards> owner_S;
+  std::array<int64_t, kMaxShards> backup_S;
+  std::array<char, 256> reason;  // ends with a zero
+};
+
+// Throws RunError if it does not fit: more than kMaxMembers or kMaxShards.
+PostedData encode_posted(const Posted& posted);
+
+// Trusts nothing: throws RunError that names the field out of its bounds.
+Posted decode_posted(const PostedData& data);
+
+}  // namespace colossus::distributed

@@ -1,0 +1,150 @@
+#include "runtime/board_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "distributed/message_ring.h"
+#include "distributed/peer_lost.h"
+#include "distributed/seat.h"
+#include "distributed/shared_memory_group.h"
+#include "distributed/windows.h"
+#include "runtime/journal_codec.h"
+
+namespace colossus::runtime {
+namespace {
+
+// Postings wake a rank that waits; this is how often it looks on its own.
+constexpr double kLookSeconds = 1;
+
+// The one place where a lost peer becomes the end of the view.
+template <typename Work>
+auto under_view(const Work& work) {
+  try {
+    return work();
+  } catch (const distributed::PeerLost&) {
+    throw Interrupted();
+  }
+}
+
+bool is_member(const config::View& view, int64_t rank) {
+  return std::any_of(
+      view.members.begin(), view.members.end(),
+      [&](const config::Member& member) { return member.rank == rank; });
+}
+
+}  // namespace
+
+BoardLink::BoardLink(distributed::Seat& seat,
+                     const distributed::Windows& windows, ThreadPool& pool,
+                     distributed::MessageRing& reports, const Clock& clock,
+                     std::vector<float*> sums)
+    : seat_(seat),
+      windows_(windows),
+      pool_(pool),
+      reports_(reports),
+      clock_(clock),
+      sums_(std::move(sums)) {}
+
+BoardLink::~BoardLink() { pool_.set_pulse(nullptr); }
+
+int64_t BoardLink::rank() const { return seat_.rank(); }
+
+std::optional<config::View> BoardLink::next_view() {
+  leave_view();
+  for (;;) {
+    const auto posted = seat_.wait_posted(seen_, kLookSeconds);
+    if (!posted) continue;
+    seen_ = posted->sequence;
+    const config::View& view = posted->view;
+    if (posted->kind == distributed::PostedKind::kBegin) {
+      if (!is_member(view, rank())) return std::nullopt;
+      seat_.running(view.number);
+      enter(view);
+      if (group_->participates()) return view;
+      group_.reset();  // a spare
+    } else {
+      seat_.prepared(view.number);
+    }
+  }
+}
+
+void BoardLink::leave_view() {
+  pool_.set_pulse(nullptr);
+  group_.reset();
+  pulse_.reset();
+}
+
+void BoardLink::enter(const config::View& view) {
+  pulse_.emplace(seat_.pulse(view.number));
+  group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
+                                                            windows_, pool_);
+  if (!group_->participates()) return;
+  pool_.set_pulse(&*pulse_);
+  windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),
+                    false);
+  // Alone with one block, the gradient is the sum.
+  const int64_t shards = static_cast<int64_t>(view.placement.owner_S.size());
+  alone_ = !group_->blocks().empty() && group_->blocks()[0].count == shards;
+  const int64_t slice_count = windows_.layout().padded_count / shards;
+  sum_S_.assign(static_cast<size_t>(shards), nullptr);
+  size_t next = 0;
+  for (int64_t slice = 0; slice < shards; ++slice) {
+    const auto at = static_cast<size_t>(slice);
+    if (view.placement.owner_S[at] != rank() &&
+        view.placement.backup_S[at] != rank()) {
+      continue;
+    }
+    sum_S_[at] =
+        alone_ ? group_->gradient(0) + slice * slice_count : sums_.at(next++);
+  }
+  step_begin_ = clock_.steady_seconds();
+}
+
+float* BoardLink::gradient(size_t index) {
+  return group_->gradient(static_cast<int64_t>(index));
+}
+
+void BoardLink::reduce_scatter(int64_t /*step*/) {
+  compute_seconds_ = clock_.steady_seconds() - step_begin_;
+  if (alone_) return;
+  under_view([&] { group_->reduce_scatter(sum_S_); });
+}
+
+const float* BoardLink::sum(int64_t slice) const {
+  return sum_S_.at(static_cast<size_t>(slice));
+}
+
+void BoardLink::all_gather(int64_t /*step*/, std::span<double> values_SK,
+                           int64_t count) {
+  under_view([&] {
+    group_->all_gather_values(distributed::Holder::kOwner, count,
+                              values_SK.data());
+  });
+}
+
+void BoardLink::barrier(int64_t /*step*/) {
+  under_view([&] { group_->meet(); });
+}
+
+void BoardLink::commit(int64_t step) {
+  const int64_t call = under_view([&] { return group_->commit(step); });
+  const double now = clock_.steady_seconds();
+  seat_.record_step(step, now - step_begin_, compute_seconds_);
+  step_begin_ = now;
+  if (call == 0) return;
+  leave_view();
+  seat_.prepared(call);
+  throw Interrupted();
+}
+
+void BoardLink::report(const JournalEvent& event) {
+  reports_.write(
+      encode_line({.wall_seconds = clock_.wall_seconds(), .event = event}));
+}
+
+void BoardLink::watch(bool on) { seat_.set_away(!on); }
+
+}  // namespace colossus::runtime

@@ -1,0 +1,69 @@
+// The link of a rank among others on its machine: views come from the board,
+// steps are exchanged through the machine's windows, reports go into a ring.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/pulse.h"
+#include "runtime/rank_link.h"
+
+namespace colossus {
+class Clock;
+class ThreadPool;
+}  // namespace colossus
+namespace colossus::distributed {
+class MessageRing;
+class ProcessGroup;
+class Seat;
+class Windows;
+}  // namespace colossus::distributed
+
+namespace colossus::runtime {
+
+class BoardLink final : public RankLink {
+ public:
+  // `sums`: memory for the sums of at most S slices. Sums run in `pool`, which
+  // only this link uses. All outlives it.
+  BoardLink(distributed::Seat& seat, const distributed::Windows& windows,
+            ThreadPool& pool, distributed::MessageRing& reports,
+            const Clock& clock, std::vector<float*> sums);
+  ~BoardLink() override;
+
+  int64_t rank() const override;
+  std::optional<config::View> next_view() override;
+  Pulse& pulse() override { return *pulse_; }
+  float* gradient(size_t index) override;
+  void reduce_scatter(int64_t step) override;
+  const float* sum(int64_t slice) const override;
+  void all_gather(int64_t step, std::span<double> values_SK,
+                  int64_t count) override;
+  void barrier(int64_t step) override;
+  void commit(int64_t step) override;
+  void report(const JournalEvent& event) override;
+
+ private:
+  void watch(bool on) override;
+  void leave_view();
+  void enter(const config::View& view);
+
+  distributed::Seat& seat_;
+  const distributed::Windows& windows_;
+  ThreadPool& pool_;
+  distributed::MessageRing& reports_;
+  const Clock& clock_;
+  const std::vector<float*> sums_;
+  uint64_t seen_ = 0;  // the newest posting looked at
+
+  // Of the current view.
+  std::unique_ptr<distributed::ProcessGroup> group_;
+  std::optional<Pulse> pulse_;
+  bool alone_ = false;  // hosts all shards
+  std::vector<float*> sum_S_;  // by slice; null where this rank needs none
+  double step_begin_ = 0, compute_seconds_ = 0;
+};
+
+}  // namespace colossus::runtime

@@ -1,0 +1,77 @@
+// What binds a rank to the other ranks of its run and to whoever places them:
+// the views it follows, and the exchange of a step under one view.
+//
+// A link is of one rank and for one thread. Whatever waits or works under a
+// view throws Interrupted (base/pulse.h) as soon as the view has ended; the
+// rank then asks for the next one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "config/placement.h"
+#include "runtime/journal_event.h"
+
+namespace colossus {
+class Pulse;
+}
+
+namespace colossus::runtime {
+
+class RankLink {
+ public:
+  virtual ~RankLink() = default;
+
+  virtual int64_t rank() const = 0;
+
+  // Waits for the next view, and is under it when it returns; nullopt: this
+  // rank is not needed any more.
+  virtual std::optional<config::View> next_view() = 0;
+
+  // Of the current view, for the kernels.
+  virtual Pulse& pulse() = 0;
+  // While it lives, no beat is expected of this rank: it is at a disk, or at
+  // work whose pieces are long.
+  class Unwatched {
+   public:
+    explicit Unwatched(RankLink& link) : link_(link) { link_.watch(false); }
+    ~Unwatched() { link_.watch(true); }
+    Unwatched(const Unwatched&) = delete;
+    Unwatched& operator=(const Unwatched&) = delete;
+
+   private:
+    RankLink& link_;
+  };
+
+  // Where the gradient of this rank's block `index` of shards goes, a flat
+  // padded vector; the others may read it until the step is committed.
+  virtual float* gradient(size_t index) = 0;
+
+  // Sums over all shards, by the tree, each slice that this rank owns or backs
+  // up. Its gradients must be complete; waits for those of the other ranks.
+  virtual void reduce_scatter(int64_t step) = 0;
+  // Such a sum; valid until the step is committed.
+  virtual const float* sum(int64_t slice) const = 0;
+
+  // `values_SK`: of each shard `count` numbers; this rank's rows are filled in,
+  // and all are when it returns.
+  virtual void all_gather(int64_t step, std::span<double> values_SK,
+                          int64_t count) = 0;
+
+  // Returns when every rank of the view is there: all hold the slices of
+  // `step`, and so all of its weights can be read.
+  virtual void barrier(int64_t step) = 0;
+
+  // The barrier behind which `step` counts: what the step before needed may be
+  // overwritten from now on.
+  virtual void commit(int64_t step) = 0;
+
+  // For journal and progress; never waits.
+  virtual void report(const JournalEvent& event) = 0;
+
+ private:
+  virtual void watch(bool on) = 0;
+};
+
+}  // namespace colossus::runtime

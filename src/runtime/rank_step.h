@@ -1,0 +1,87 @@
+// One step of a rank, with the others: gradients of its shards, the sum over
+// all of them, the norm, and AdamW on the slices that it owns or backs up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "checkpoint/slice_store.h"
+#include "config/config.h"
+#include "config/placement.h"
+#include "optimizer/sharded_adamw.h"
+#include "runtime/journal_event.h"
+#include "runtime/rank_link.h"
+#include "runtime/step.h"
+
+namespace colossus {
+class Clock;
+class FileSystem;
+}  // namespace colossus
+
+namespace colossus::runtime {
+
+// Text that the model writes, for the log; memory of its own.
+class TextSampler {
+ public:
+  virtual ~TextSampler() = default;
+  virtual uint64_t memory_bytes() const = 0;
+  virtual std::string write(const float* w, const std::string& prompt,
+                            int64_t num_tokens) = 0;
+};
+
+// Where a rank lives. Everything outlives it.
+struct RankPlace {
+  FileSystem& fs;
+  const Clock& clock;
+  kernels::Backend& backend;
+  checkpoint::SliceStore store;
+  TextSampler* text_sampler = nullptr;
+  int num_threads = 1;  // for initial values
+};
+
+struct StepOutcome {
+  StepMetrics metrics;  // as far as a rank knows: no rates, no expert load
+  std::vector<float> expert_load_LE;
+  // What of the step is not finite, as a sentence; then nothing was updated.
+  std::string not_finite;
+};
+
+class RankStep {
+ public:
+  // All outlive it.
+  RankStep(const config::Config& config, const BatchSource& batches,
+           RankPlace& place, TrainingStep& training_step, RankLink& link);
+
+  // Which shards and slices are this rank's from now on.
+  void place(const config::Placement& placement);
+  const std::vector<int64_t>& owned() const { return owned_; }
+  const std::vector<int64_t>& backed_up() const { return backed_up_; }
+
+  // From the slices of `step` - 1, complete on all ranks, to those of `step`.
+  StepOutcome run(int64_t step);
+
+ private:
+  void compute_gradients(int64_t step);
+  void sum_over_shards(int64_t step);
+  std::vector<double> sums_of_squares() const;
+  std::string what_is_not_finite(const StepSummary& summary,
+                                 double grad_norm) const;
+  void update(checkpoint::SliceCopy copy, const std::vector<int64_t>& slices,
+              int64_t step, double learning_rate, double scale);
+
+  const config::Config& config_;
+  const BatchSource& batches_;
+  RankPlace& place_;
+  TrainingStep& training_step_;
+  RankLink& link_;
+  const optimizer::ShardedAdamW adamw_;
+  const int64_t values_per_shard_;  // a record, then the slice's sum of squares
+  std::vector<double> values_SK_;
+
+  // Of the current view.
+  std::vector<config::ShardBlock> blocks_;
+  std::vector<int64_t> owned_, backed_up_;
+};
+
+}  // namespace colossus::runtime

@@ -1,0 +1,39 @@
+#include "runtime/solo_link.h"
+
+#include <utility>
+
+namespace colossus::runtime {
+
+SoloLink::SoloLink(int64_t num_shards, std::span<float> gradient,
+                   int64_t start_step, const std::atomic<bool>& stop,
+                   std::function<std::string()> stop_reason,
+                   std::function<void(const JournalEvent&)> on_report)
+    : gradient_(gradient),
+      stop_(stop),
+      stop_reason_(std::move(stop_reason)),
+      on_report_(std::move(on_report)) {
+  view_.start_step = start_step;
+  view_.members = {{.rank = 0, .machine = 0}};
+  const auto shards = static_cast<size_t>(num_shards);
+  view_.placement.owner_S.assign(shards, 0);
+  view_.placement.backup_S.assign(shards, config::kNoBackup);
+}
+
+std::optional<config::View> SoloLink::next_view() {
+  ++view_.number;
+  view_.stop = stop_;
+  if (view_.stop) view_.reason = stop_reason_();
+  return view_;
+}
+
+const float* SoloLink::sum(int64_t slice) const {
+  const size_t count = gradient_.size() / view_.placement.owner_S.size();
+  return gradient_.data() + static_cast<size_t>(slice) * count;
+}
+
+void SoloLink::commit(int64_t step) {
+  view_.start_step = step;
+  if (stop_) throw Interrupted();
+}
+
+}  // namespace colossus::runtime

@@ -1,0 +1,53 @@
+// The link of a rank that is alone: one view with every shard on it, and
+// nothing to exchange. The user's stop ends the view.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/pulse.h"
+#include "config/placement.h"
+#include "runtime/rank_link.h"
+
+namespace colossus::runtime {
+
+class SoloLink final : public RankLink {
+ public:
+  // `gradient`: a flat vector of `num_shards` slices. After `stop` is set, the
+  // step under way is the last.
+  SoloLink(int64_t num_shards, std::span<float> gradient, int64_t start_step,
+           const std::atomic<bool>& stop,
+           std::function<std::string()> stop_reason,
+           std::function<void(const JournalEvent&)> on_report);
+
+  int64_t rank() const override { return 0; }
+  std::optional<config::View> next_view() override;
+  Pulse& pulse() override { return pulse_; }
+  float* gradient(size_t /*index*/) override { return gradient_.data(); }
+  void reduce_scatter(int64_t /*step*/) override {}
+  const float* sum(int64_t slice) const override;
+  void all_gather(int64_t /*step*/, std::span<double> /*values_SK*/,
+                  int64_t /*count*/) override {}
+  void barrier(int64_t /*step*/) override {}
+  void commit(int64_t step) override;
+  void report(const JournalEvent& event) override { on_report_(event); }
+
+  int64_t committed_step() const { return view_.start_step; }
+
+ private:
+  void watch(bool /*on*/) override {}
+
+  const std::span<float> gradient_;
+  const std::atomic<bool>& stop_;
+  const std::function<std::string()> stop_reason_;
+  const std::function<void(const JournalEvent&)> on_report_;
+  std::atomic<uint64_t> beats_{0}, order_{0};
+  Pulse pulse_{beats_, order_, 0};
+  config::View view_;  // start_step: of the last commit
+};
+
+}  // namespace colossus::runtime
