@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "distributed/process.h"
+
 namespace colossus::agent {
 namespace {
 
@@ -62,12 +64,14 @@ MachineMemory MachineMemory::create(const MachineLayout& layout) {
 }
 
 MachineMemory MachineMemory::inherit(const MachineLayout& layout) {
-  return {layout,
-          Board::open(SharedMemory::map(kFirstRankFd), layout.run),
-          Windows(SharedMemory::map(kFirstRankFd + 1), windows_layout(layout)),
-          SharedMemory::map(kFirstRankFd + 2),
-          SharedMemory::map(kFirstRankFd + 3),
-          false};
+  return {
+      layout,
+      Board::open(SharedMemory::map(distributed::kFirstInherited), layout.run),
+      Windows(SharedMemory::map(distributed::kFirstInherited + 1),
+              windows_layout(layout)),
+      SharedMemory::map(distributed::kFirstInherited + 2),
+      SharedMemory::map(distributed::kFirstInherited + 3),
+      false};
 }
 
 distributed::MessageRing MachineMemory::ring(int slot, bool fresh) const {

@@ -38,9 +38,8 @@ class MachineMemory {
   // `fresh`: for a rank to come; what its predecessor's slot held is gone.
   distributed::MessageRing ring(int slot, bool fresh) const;
 
-  // To be given to a rank as kFirstRankFd and the numbers after it.
+  // For a rank to inherit (distributed/process.h), first of all descriptors.
   std::vector<int> fds() const;
-  static constexpr int kFirstRankFd = 10;
 
  private:
   MachineMemory(const MachineLayout& layout, distributed::Board board,

@@ -14,6 +14,9 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  // A process that inherits it holds the lock, too.
+  int fd() const { return fd_; }
+
  private:
   int fd_ = -1;
 };

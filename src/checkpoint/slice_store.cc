@@ -25,14 +25,20 @@ uint64_t flat_bytes(int64_t num_slices, int64_t slice_count) {
 
 // Where the flat vectors begin.
 uint64_t preamble_bytes(int64_t num_slices) {
-  return round_up(kPage + 4 * static_cast<uint64_t>(num_slices) *
-                              sizeof(std::atomic<int64_t>));
+  constexpr uint64_t kEntryBytes = 16;
+  return round_up(kPage + 4 * static_cast<uint64_t>(num_slices) * kEntryBytes);
 }
 
 }  // namespace
 
 struct SliceStore::Header {
   uint64_t magic, version, num_slices, slice_count;
+};
+
+// `step` is written last: it alone says that the slice counts.
+struct SliceStore::Entry {
+  std::atomic<int64_t> step;
+  int64_t view;
 };
 
 uint64_t SliceStore::bytes(int64_t num_slices, int64_t slice_count) {
@@ -55,7 +61,7 @@ SliceStore SliceStore::create(std::span<std::byte> memory, int64_t num_slices,
   for (int64_t step = 0; step < 2; ++step) {
     for (int64_t slice = 0; slice < num_slices; ++slice) {
       for (const SliceCopy copy : {SliceCopy::kOwner, SliceCopy::kBackup}) {
-        new (&store.step_of(copy, slice, step)) std::atomic<int64_t>(kNoStep);
+        new (&store.entry(copy, slice, step)) Entry{kNoStep, 0};
       }
     }
   }
@@ -80,13 +86,19 @@ SliceStore SliceStore::attach(std::span<std::byte> memory, int64_t num_slices,
   return store;
 }
 
-std::atomic<int64_t>& SliceStore::step_of(SliceCopy copy, int64_t slice,
-                                          int64_t step) const {
+SliceStore::Entry& SliceStore::entry(SliceCopy copy, int64_t slice,
+                                     int64_t step) const {
+  static_assert(sizeof(Entry) == 16);
   COLOSSUS_CHECK(slice >= 0 && slice < num_slices_ && step >= 0,
                  "slice {} of {}, step {}", slice, num_slices_, step);
   const int64_t index =
       (static_cast<int64_t>(copy) * num_slices_ + slice) * 2 + step % 2;
-  return reinterpret_cast<std::atomic<int64_t>*>(memory_.data() + kPage)[index];
+  return reinterpret_cast<Entry*>(memory_.data() + kPage)[index];
+}
+
+std::atomic<int64_t>& SliceStore::step_of(SliceCopy copy, int64_t slice,
+                                          int64_t step) const {
+  return entry(copy, slice, step).step;
 }
 
 float* SliceStore::flat(SliceCopy copy, int64_t step, int64_t which) const {
@@ -146,8 +158,16 @@ SliceData SliceStore::begin_write(SliceCopy copy, int64_t slice, int64_t step) {
   return data(copy, slice, step);
 }
 
-void SliceStore::complete(SliceCopy copy, int64_t slice, int64_t step) {
-  step_of(copy, slice, step).store(step, std::memory_order_release);
+void SliceStore::complete(SliceCopy copy, int64_t slice, int64_t step,
+                          int64_t view) {
+  Entry& e = entry(copy, slice, step);
+  e.view = view;
+  e.step.store(step, std::memory_order_release);
+}
+
+int64_t SliceStore::view(SliceCopy copy, int64_t slice, int64_t step) const {
+  COLOSSUS_CHECK(holds(copy, slice, step), "slice {} at step {}", slice, step);
+  return entry(copy, slice, step).view;
 }
 
 SliceData SliceStore::owners(int64_t step) const {

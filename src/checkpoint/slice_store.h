@@ -7,7 +7,8 @@
 // middle leaves step n as it was, and whoever takes over goes on from there
 // without a byte moved.
 //
-//   header | steps [copy, slice, buffer] | flat vectors [copy, buffer, w m v],
+//   header | entries [copy, slice, buffer] | flat vectors [copy, buffer, w m
+//   v],
 //                                          num_slices * slice_count floats each
 //
 // Of each slice a machine may hold the owner's copy, the backup's, or both. One
@@ -58,7 +59,10 @@ class SliceStore {
   //   begin_write (its buffer no longer counts as any step) - fill - complete.
   SliceData data(SliceCopy copy, int64_t slice, int64_t step) const;
   SliceData begin_write(SliceCopy copy, int64_t slice, int64_t step);
-  void complete(SliceCopy copy, int64_t slice, int64_t step);
+  // `view`: under which it was written.
+  void complete(SliceCopy copy, int64_t slice, int64_t step, int64_t view);
+  // CHECKs that it is held.
+  int64_t view(SliceCopy copy, int64_t slice, int64_t step) const;
 
   // The owners' slices of `step`, all of them as flat vectors; those that other
   // machines own are not there.
@@ -66,9 +70,11 @@ class SliceStore {
 
  private:
   struct Header;
+  struct Entry;
 
   SliceStore(std::span<std::byte> memory, int64_t num_slices,
              int64_t slice_count);
+  Entry& entry(SliceCopy copy, int64_t slice, int64_t step) const;
   std::atomic<int64_t>& step_of(SliceCopy copy, int64_t slice,
                                 int64_t step) const;
   float* flat(SliceCopy copy, int64_t step, int64_t which) const;

@@ -37,7 +37,7 @@ void write(SliceStore& store, SliceCopy copy, int64_t slice, int64_t step) {
     d.m[i] = -d.w[i];
     d.v[i] = 2 * d.w[i];
   }
-  store.complete(copy, slice, step);
+  store.complete(copy, slice, step, 3);
 }
 
 TEST(SliceStore, HoldsNothingAtFirst) {
@@ -77,6 +77,7 @@ TEST(SliceStore, KeepsCopiesAndSlicesApart) {
     EXPECT_FALSE(store.holds(SliceCopy::kOwner, slice, 3));
     EXPECT_TRUE(store.holds(SliceCopy::kBackup, slice, 3));
     EXPECT_EQ(store.owners(2).w[slice * kCount], want);
+    EXPECT_EQ(store.view(SliceCopy::kOwner, slice, 2), 3);
   }
 }
 

@@ -34,6 +34,8 @@ struct Options {
   std::string config_file;
   std::string resume;
   std::vector<std::string> overrides;
+  int64_t ranks = 1;
+  int64_t spares = 0;
 };
 
 config::Config config_of_new_run(const Options& options) {
@@ -138,7 +140,10 @@ void run(const Options& options) {
       .num_threads = threads,
       .peak_flops_per_second = kernels::measure_fma_peak(threads),
       .machine = processor_name() + ", " + backend->description(),
-      .text_sampler = &samples};
+      .text_sampler = &samples,
+      .ranks = options.ranks,
+      .spares = options.spares,
+      .target = config.kernels.target};
   real_file_system().create_directories(config.run.dir);
   write_file_atomically(real_file_system(), run_tokenizer_path(config.run.dir),
                         inputs.tokenizer->model_bytes());
@@ -160,6 +165,14 @@ void add_train(CLI::App& app) {
   command->add_option("CONFIG", options->config_file, "a TOML config");
   command->add_option("--resume", options->resume,
                       "go on with this run from its newest checkpoint");
+  command
+      ->add_option("--ranks", options->ranks,
+                   "processes that share the work of each step")
+      ->check(CLI::Range(1, 16));
+  command
+      ->add_option("--spares", options->spares,
+                   "more processes, that stand by for one that is lost")
+      ->check(CLI::Range(0, 15));
   add_set_flag(*command, options->overrides);
   set_action(*command, [options] { run(*options); });
 }

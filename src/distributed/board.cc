@@ -156,8 +156,13 @@ Posted Board::posted() const {
 
 uint64_t Board::sequence() const { return data_->sequence.load(); }
 const std::atomic<uint64_t>& Board::order() const { return data_->order; }
-int64_t Board::wish() const { return data_->wish.load(); }
+int64_t Board::wish() const {
+  const int64_t wish = data_->wish.load();
+  return wish >= 0 && wish < kMaxNumber ? wish : 0;
+}
 uint32_t Board::news() const { return data_->news.load(); }
+
+void Board::nudge() const { ring(data_->news); }
 
 void Board::wait_news(uint32_t seen, double seconds) const {
   if (news() == seen) futex_wait(data_->news, seen, seconds);

@@ -79,6 +79,7 @@ class Board {
   // any more, or after `seconds`.
   uint32_t news() const;
   void wait_news(uint32_t seen, double seconds) const;
+  void nudge() const;  // counts as a change
   // The rank of this slot is dead or hung. If the view in force needs it, all
   // who work under it are told to let go. Any thread.
   void mark_lost(int slot);

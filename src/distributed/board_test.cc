@@ -1,6 +1,8 @@
 #include "distributed/board.h"
 
 #include <gtest/gtest.h>
+
+#include <cstddef>
 #include <unistd.h>
 
 #include <cstring>
@@ -161,6 +163,40 @@ TEST(Board, SurvivesGarbageInThePosting) {
   }
   EXPECT_GT(refused, 0);
   EXPECT_EQ(board.posted().view, view_of(1));
+}
+
+// The same for every byte that is not a mutex's.
+TEST(Board, SurvivesGarbageAnywhere) {
+  Board board = make_board();
+  board.post({PostedKind::kBegin, view_of(1), 0});
+  auto* const bytes = board.memory().at<unsigned char>(0, Board::bytes());
+  const auto in_mutex = [&](size_t at) {
+    for (const SlotData& slot : board.data().slots) {
+      const auto* life = reinterpret_cast<const unsigned char*>(&slot.life);
+      if (bytes + at >= life && bytes + at < life + sizeof slot.life) {
+        return true;
+      }
+    }
+    return false;
+  };
+  int refused = 0;
+  for (uint64_t seed = 0; seed < 5000; ++seed) {
+    // Before the values, which may be any bytes.
+    const size_t at = random_bits(seed, 0, 0) % offsetof(BoardData, values);
+    if (in_mutex(at)) continue;
+    bytes[at] = static_cast<unsigned char>(random_bits(seed, 1, 0));
+    try {
+      Board other = open_again(board);
+      for (int slot = 0; slot < other.num_slots(); ++slot) other.report(slot);
+      EXPECT_LE(other.slot_of(3), kMaxSlots);
+      other.mark_lost(0);
+      other.post(
+          {PostedKind::kPrepare, view_of(static_cast<int64_t>(seed)), 0});
+    } catch (const RunError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 0);
 }
 
 TEST(Board, SaysThatASlotsStateIsDamaged) {

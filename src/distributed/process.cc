@@ -129,30 +129,51 @@ bool Process::wait_quiet(double seconds) const {
   return true;
 }
 
-pid_t start_process(const std::string& program,
-                    const std::vector<std::string>& arguments,
-                    const std::vector<int>& fds) {
-  std::vector<std::string> words = {program};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+pid_t start_process(const ProcessStart& start) {
+  std::vector<std::string> words = {start.name.empty() ? start.program
+                                                       : start.name};
+  words.insert(words.end(), start.arguments.begin(), start.arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
+
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  if (!start.output_path.empty()) {
+    ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_addopen(&files, 1, start.output_path.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0644);
+    ::posix_spawn_file_actions_adddup2(&files, 1, 2);
+  }
   // By way of numbers above all targets, so that none overwrites another.
   std::vector<int> copies;
-  for (size_t i = 0; i < fds.size(); ++i) {
-    copies.push_back(::fcntl(fds[i], F_DUPFD_CLOEXEC, kFirstInherited + 100));
-    ::posix_spawn_file_actions_adddup2(&actions, copies.back(),
+  for (size_t i = 0; i < start.fds.size(); ++i) {
+    copies.push_back(
+        ::fcntl(start.fds[i], F_DUPFD_CLOEXEC, kFirstInherited + 100));
+    ::posix_spawn_file_actions_adddup2(&files, copies.back(),
                                        kFirstInherited + static_cast<int>(i));
   }
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  // The caller may catch or block signals; that is not for its child.
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setflags(
+      &attributes,
+      static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                         (start.own_session ? POSIX_SPAWN_SETSID : 0)));
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr,
-                                  argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
+  const int error = ::posix_spawn(&pid, start.program.c_str(), &files,
+                                  &attributes, argv.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&files);
   for (const int copy : copies) ::close(copy);
   if (error != 0) {
-    throw run_error("cannot start '{}': {}", program, std::strerror(error));
+    throw run_error("cannot start '{}': {}", start.program,
+                    std::strerror(error));
   }
   return pid;
 }

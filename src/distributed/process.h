@@ -44,13 +44,23 @@ class Process {
   int pidfd_;
 };
 
-// Starts `program` (a path) with `arguments` behind its name. It inherits the
-// descriptors `fds`, and of those not closed on exec: fds[i] becomes number
-// kFirstInherited + i. Without fork, so any thread of any process may do it.
-// The caller waits for the child. Throws RunError if it cannot start.
+struct ProcessStart {
+  std::string program;                 // a path
+  std::string name;                    // as ps shows it; empty: the path
+  std::vector<std::string> arguments;  // behind its name
+  // Descriptors that it inherits beside those not closed on exec: fds[i]
+  // becomes number kFirstInherited + i.
+  std::vector<int> fds;
+  // What it prints is added to this file, and it reads nothing; empty: it has
+  // the caller's input and output.
+  std::string output_path;
+  // Out of reach of the terminal's signals: a Ctrl-C there is not for it.
+  bool own_session = false;
+};
 inline constexpr int kFirstInherited = 100;
-pid_t start_process(const std::string& program,
-                    const std::vector<std::string>& arguments,
-                    const std::vector<int>& fds);
+
+// Without fork, so any thread of any process may do it. The caller waits for
+// the child. Throws RunError if it cannot start.
+pid_t start_process(const ProcessStart& start);
 
 }  // namespace colossus::distributed

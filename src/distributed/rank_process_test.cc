@@ -26,6 +26,8 @@ constexpr int kNumRanks = 4;
 constexpr int64_t kNumShards = 8;
 constexpr double kLong = 300;  // seconds that no test is to reach
 constexpr int64_t kRestSteps = 3;
+// More than the production's: a loaded machine must not look like a hang.
+constexpr WatcherOptions kWatching = {.hang_seconds = 1};
 
 // --- The rank. ---
 
@@ -106,15 +108,17 @@ class Agent {
  public:
   explicit Agent(const std::vector<std::string>& roles)
       : machine_(Memory::kShared, kNumRanks, kNumShards),
-        watcher_(machine_.board(), {}, [this](const Loss& loss) {
+        watcher_(machine_.board(), kWatching, [this](const Loss& loss) {
           const std::lock_guard lock(mutex_);
           losses_.push_back(loss);
         }) {
     for (size_t slot = 0; slot < roles.size(); ++slot) {
       const std::string number = std::to_string(slot);
-      pids_.push_back(start_process(
-          "/proc/self/exe", {"--rank-process", roles[slot], number, number},
-          {board().memory().fd(), machine_.windows().memory().fd()}));
+      ProcessStart start;
+      start.program = "/proc/self/exe";
+      start.arguments = {"--rank-process", roles[slot], number, number};
+      start.fds = {board().memory().fd(), machine_.windows().memory().fd()};
+      pids_.push_back(start_process(start));
       watcher_.watch_child(static_cast<int>(slot), pids_.back());
     }
     EXPECT_TRUE(eventually([&] { return all_are(SlotState::kJoining, 0, -1); }))
@@ -208,7 +212,8 @@ bool is_in_place(const Board& board, const Scene& scene) {
 }
 
 TEST_P(LostRank, MakesAllOthersLetGoAndGoOnInTheNextView) {
-  const auto& [scene, signal] = GetParam();
+  const Scene& scene = std::get<0>(GetParam());
+  const int signal = std::get<1>(GetParam());
   Agent agent(scene.roles);
   agent.machine().begin(1, {0, 1, 2, 3}, even_placement({0, 1, 2}, kNumShards));
   ASSERT_TRUE(eventually([&] { return is_in_place(agent.board(), scene); }));
@@ -281,7 +286,10 @@ TEST(LostRankBeforeItsSeat, IsToldOf) {
     const std::lock_guard lock(mutex);
     losses.push_back(loss);
   });
-  const pid_t pid = start_process("/proc/self/exe", {"--rank-dies-early"}, {});
+  ProcessStart start;
+  start.program = "/proc/self/exe";
+  start.arguments = {"--rank-dies-early"};
+  const pid_t pid = start_process(start);
   watcher.watch_child(0, pid);
   ASSERT_TRUE(eventually([&] {
     const std::lock_guard lock(mutex);
@@ -306,7 +314,7 @@ TEST(Adoption, FindsTheMemoryOfALivingRankAndWatchesOn) {
   Board board = Board::open(SharedMemory::adopt(rank, *fd), kTestRun);
   EXPECT_EQ(board.posted().view.number, 1);
   std::atomic<int> lost_slot{-1};
-  Watcher successor(board, {},
+  Watcher successor(board, kWatching,
                     [&](const Loss& loss) { lost_slot = loss.slot; });
   for (int slot = 0; slot < kNumRanks; ++slot) successor.adopt(slot);
   ::kill(agent.pid(2), SIGSTOP);

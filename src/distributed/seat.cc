@@ -53,12 +53,15 @@ inline void pause_briefly() {
 
 Seat::Seat(Board& board, int slot, int64_t rank)
     : board_(board), slot_(slot), rank_(rank), data_(board.slot_data(slot)) {
+  COLOSSUS_CHECK(board.memory().is_private() || ::gettid() == ::getpid(),
+                 "rank {} takes its seat outside the main thread", rank);
   take(data_.life, slot);
   data_.lost.store(0);
   data_.pid.store(::getpid());
   data_.rank.store(rank);
   data_.phase.store(0);
   data_.awaited.store(-1);
+  data_.away.store(0);
   data_.committed_step.store(0);
   data_.step_seconds.store(0);
   data_.compute_seconds.store(0);

@@ -175,8 +175,8 @@ class Watcher::State {
   void look_at_beats(Watch& watch, const SlotReport& report, double seconds) {
     const uint64_t state = static_cast<uint64_t>(report.state) +
                            256 * static_cast<uint64_t>(report.number);
-    const bool judged = report.state == SlotState::kPrepared ||
-                        report.state == SlotState::kRunning;
+    const bool judged = !report.away && (report.state == SlotState::kPrepared ||
+                                         report.state == SlotState::kRunning);
     if (!judged || report.beats != watch.beats || state != watch.state) {
       watch.beats = report.beats;
       watch.state = state;

@@ -19,7 +19,7 @@ class WatchedThreads : public testing::Test {
  protected:
   WatchedThreads()
       : machine_(Memory::kPrivate, 2, 2),
-        watcher_(machine_.board(), {.hang_seconds = 0.1},
+        watcher_(machine_.board(), {.hang_seconds = 1},
                  [this](const Loss& loss) {
                    const std::lock_guard lock(mutex_);
                    losses_.push_back(loss);
@@ -67,7 +67,7 @@ TEST_F(WatchedThreads, AreNotHungWhileTheyWaitOrJoin) {
   std::jthread joining([&] {
     Seat seat(machine_.board(), 0, 0);
     watcher_.watch_thread(0);
-    // Outlasts the other's wait, many hang_seconds long, without a beat.
+    // Outlasts the other's wait, longer than hang_seconds, without a beat.
     eventually(
         [&] { return machine_.board().report(1).state == SlotState::kDone; });
   });
@@ -75,7 +75,7 @@ TEST_F(WatchedThreads, AreNotHungWhileTheyWaitOrJoin) {
     Seat seat(machine_.board(), 1, 1);
     seat.running(1);
     watcher_.watch_thread(1);
-    EXPECT_EQ(seat.wait_posted(1, 0.5), std::nullopt);
+    EXPECT_EQ(seat.wait_posted(1, 2.5), std::nullopt);
     EXPECT_EQ(num_losses(), 0u);
   });
   waiting.join();

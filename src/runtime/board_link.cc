@@ -54,20 +54,21 @@ int64_t BoardLink::rank() const { return seat_.rank(); }
 
 std::optional<config::View> BoardLink::next_view() {
   leave_view();
+  if (seen_ == 0) seat_.prepared(0);  // started, and looks at the board
   for (;;) {
     const auto posted = seat_.wait_posted(seen_, kLookSeconds);
     if (!posted) continue;
     seen_ = posted->sequence;
     const config::View& view = posted->view;
-    if (posted->kind == distributed::PostedKind::kBegin) {
-      if (!is_member(view, rank())) return std::nullopt;
-      seat_.running(view.number);
-      enter(view);
-      if (group_->participates()) return view;
-      group_.reset();  // a spare
-    } else {
+    const bool begins = posted->kind == distributed::PostedKind::kBegin;
+    if (!begins || !is_member(view, rank())) {
       seat_.prepared(view.number);
+      continue;
     }
+    enter(view);
+    seat_.running(view.number);
+    if (group_->participates()) return view;
+    group_.reset();  // a spare
   }
 }
 
@@ -78,6 +79,7 @@ void BoardLink::leave_view() {
 }
 
 void BoardLink::enter(const config::View& view) {
+  seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
   group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
                                                             windows_, pool_);

@@ -61,7 +61,7 @@ class BoardLink final : public RankLink {
   // Of the current view.
   std::unique_ptr<distributed::ProcessGroup> group_;
   std::optional<Pulse> pulse_;
-  bool alone_ = false;  // hosts all shards
+  bool alone_ = false;         // hosts all shards
   std::vector<float*> sum_S_;  // by slice; null where this rank needs none
   double step_begin_ = 0, compute_seconds_ = 0;
 };

@@ -66,7 +66,6 @@ const float* Chief::weights(int64_t step) const {
 void Chief::step_done(StepOutcome outcome) {
   outcome.metrics.expert_load =
       by_layer(outcome.expert_load_LE, config_.model.num_experts);
-  last_loss_ = outcome.metrics.loss;
   link_.report(outcome.metrics);
   if (pending_step_ && !writer_.busy()) finish_checkpoint();
 }
@@ -134,10 +133,8 @@ void Chief::save(int64_t step) {
 
 void Chief::finish() {
   const int64_t step = config_.run.steps;
-  save(step);
   RunFinished event;
   event.step = step;
-  event.loss = last_loss_;
   const double begin = place_.clock.steady_seconds();
   const EvalResult result =
       evaluate(memory_.step.model(), weights(step), data_.validation, 0);
@@ -148,6 +145,7 @@ void Chief::finish() {
     event.bits_per_byte = result.bits_per_byte;
   }
   sample(step);
+  save(step);
   event.checkpoint = checkpoint::checkpoint_folder(config_.run.dir, step);
   const RankLink::Unwatched unwatched(link_);
   event.hash = checkpoint::hash_checkpoint(event.checkpoint).hex();

@@ -52,7 +52,6 @@ class Chief {
   // The checkpoint that the writer may still be at, and when it was given.
   std::optional<int64_t> pending_step_;
   double pending_since_ = 0;
-  double last_loss_ = 0;
 };
 
 // What a run's checkpoints say of it; `data_digest` is in `extra`.

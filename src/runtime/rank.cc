@@ -85,7 +85,8 @@ bool Rank::follow(const config::View& view) {
     chief_ = std::make_unique<Chief>(config_, data_, place_, memory_, link_);
   }
   if (view.stop) {
-    if (chief) chief_->stop_at(view.start_step, view.reason);
+    if (chief) end_at(view);
+    link_.barrier(view.start_step);  // the others wait for the chief
     return false;
   }
   for (int64_t step = view.start_step + 1; step <= config_.run.steps; ++step) {
@@ -96,17 +97,23 @@ bool Rank::follow(const config::View& view) {
     }
     link_.commit(step);
   }
-  link_.barrier(config_.run.steps);
-  if (chief) chief_->finish();
-  link_.barrier(config_.run.steps);  // the others wait for the chief
-  return false;
+  return true;  // a view to stop in comes next
+}
+
+void Rank::end_at(const config::View& view) {
+  if (view.start_step == config_.run.steps) {
+    chief_->finish();
+  } else {
+    chief_->stop_at(view.start_step, view.reason);
+  }
 }
 
 // Sees to it that a chief who is none any more has written what he was at
 // before the new one begins.
 void Rank::connect(const config::View& view) {
   if (chief_ != nullptr && chief_of(view) != link_.rank()) chief_.reset();
-  step_.place(view.placement);
+  view_number_ = view.number;
+  step_.follow(view);
 }
 
 void Rank::bring_slices(const config::View& view) {
@@ -136,7 +143,7 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
   } else {
     initialize(copy, slice);
   }
-  store.complete(copy, slice, step);
+  store.complete(copy, slice, step, view_number_);
 }
 
 void Rank::read_checkpoint(SliceCopy copy, int64_t slice, int64_t step) {

@@ -72,6 +72,7 @@ class Rank {
 
  private:
   bool follow(const config::View& view);  // false: the run is over
+  void end_at(const config::View& view);
   void connect(const config::View& view);
   void bring_slices(const config::View& view);
   void bring_slice(checkpoint::SliceCopy copy, int64_t slice, int64_t step);
@@ -88,6 +89,7 @@ class Rank {
   RankLink& link_;
   const tensor::TensorLayout& layout_;
   RankStep step_;
+  int64_t view_number_ = 0;
   std::unique_ptr<Chief> chief_;  // null unless it is
   // Null unless slices of a view came from it.
   std::unique_ptr<checkpoint::VerifiedCheckpoint> restored_;

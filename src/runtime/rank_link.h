@@ -25,8 +25,8 @@ class RankLink {
 
   virtual int64_t rank() const = 0;
 
-  // Waits for the next view, and is under it when it returns; nullopt: this
-  // rank is not needed any more.
+  // Waits for the next view in which this rank has a part, and is under it when
+  // it returns; nullopt: it is not needed any more.
   virtual std::optional<config::View> next_view() = 0;
 
   // Of the current view, for the kernels.

@@ -27,9 +27,10 @@ RankStep::RankStep(const config::Config& config, const BatchSource& batches,
       values_SK_(
           static_cast<size_t>(config.run.num_shards * values_per_shard_)) {}
 
-void RankStep::place(const config::Placement& placement) {
-  owned_ = config::owned_shards(placement, link_.rank());
-  backed_up_ = config::backed_up_slices(placement, link_.rank());
+void RankStep::follow(const config::View& view) {
+  view_number_ = view.number;
+  owned_ = config::owned_shards(view.placement, link_.rank());
+  backed_up_ = config::backed_up_slices(view.placement, link_.rank());
   blocks_ = config::aligned_blocks(owned_, config_.run.num_shards);
 }
 
@@ -106,7 +107,7 @@ void RankStep::update(SliceCopy copy, const std::vector<int64_t>& slices,
     const SliceData out = place_.store.begin_write(copy, slice, step);
     adamw_.update_slice(slice, step, learning_rate, scale, link_.sum(slice),
                         {in.w, in.m, in.v}, {out.w, out.m, out.v});
-    place_.store.complete(copy, slice, step);
+    place_.store.complete(copy, slice, step, view_number_);
   }
 }
 

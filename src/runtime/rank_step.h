@@ -54,7 +54,7 @@ class RankStep {
            RankPlace& place, TrainingStep& training_step, RankLink& link);
 
   // Which shards and slices are this rank's from now on.
-  void place(const config::Placement& placement);
+  void follow(const config::View& view);
   const std::vector<int64_t>& owned() const { return owned_; }
   const std::vector<int64_t>& backed_up() const { return backed_up_; }
 
@@ -80,6 +80,7 @@ class RankStep {
   std::vector<double> values_SK_;
 
   // Of the current view.
+  int64_t view_number_ = 0;
   std::vector<config::ShardBlock> blocks_;
   std::vector<int64_t> owned_, backed_up_;
 };

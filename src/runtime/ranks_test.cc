@@ -76,6 +76,8 @@ class Machine {
     view.number = number_;
     view.start_step = store_->newest_common_step().value_or(start_step);
     last_start = view.start_step;
+    view_ = view;
+    view_slots_ = from;
     post(PostedKind::kBegin, view);
   }
 
@@ -90,6 +92,16 @@ class Machine {
     while (board_.report(slot).committed_step < step) {
       std::this_thread::yield();
     }
+  }
+
+  // Once the last step is committed: a view to stop in, as the coordinator
+  // gives.
+  void finish() {
+    await_commit(view_slots_.front(), config_.run.steps);
+    config::View stop = view_;
+    stop.stop = true;
+    change_view(view_slots_, stop);
+    join();
   }
 
   void join() {
@@ -202,6 +214,8 @@ class Machine {
   std::unique_ptr<SliceStore> store_;
   std::vector<std::thread> threads_;
   int64_t number_ = 0;
+  config::View view_;  // the newest
+  std::vector<int> view_slots_;
 };
 
 class RanksTest : public RunTest {
@@ -245,7 +259,7 @@ TEST_F(RanksTest, AnyNumberOfRanksGivesTheBitsOfOne) {
     }
     machine.change_view(std::vector<int>(ranks.begin(), ranks.end()),
                         machine.view_of(ranks, owner_S));
-    machine.join();
+    machine.finish();
     EXPECT_EQ(hash("ranks"), want);
   }
 }
@@ -256,7 +270,7 @@ TEST_F(RanksTest, TheChiefReportsEveryStepAndTheEnd) {
   machine.start_rank(0, 0);
   machine.start_rank(1, 1);
   machine.change_view({0, 1}, machine.view_of({0, 1}, {1, 1, 0, 0}));
-  machine.join();
+  machine.finish();
   int64_t steps = 0, validations = 0, checkpoints = 0, ends = 0;
   for (const JournalEvent& event : machine.events(1)) {
     steps += std::holds_alternative<StepMetrics>(event);
@@ -286,7 +300,7 @@ TEST_F(RanksTest, PlacementsThatChangeAtAnyMomentChangeNoBit) {
                          static_cast<int64_t>(9 * i + 5));
   }
   EXPECT_GT(machine.last_start, 0);
-  machine.join();
+  machine.finish();
   EXPECT_EQ(hash("ranks"), want);
 }
 
@@ -300,7 +314,7 @@ TEST_F(RanksTest, ACallAtACommitLosesNoStep) {
   machine.await_commit(0, 4);
   machine.call_at_commit({0, 1});
   machine.change_view({0, 1}, machine.view_of({0, 1}, {0, 0, 1, 1}));
-  machine.join();
+  machine.finish();
   int64_t steps = 0;
   for (const JournalEvent& event : machine.events(0)) {
     steps += std::holds_alternative<StepMetrics>(event);
@@ -331,7 +345,7 @@ TEST_F(RanksTest, AStoppedRunGoesOnWithOtherRanks) {
   machine.start_step = stopped_at;
   for (int slot = 0; slot < 3; ++slot) machine.start_rank(slot, 7 + slot);
   machine.change_view({0, 1, 2}, machine.view_of({7, 8, 9}, {7, 8, 8, 9}));
-  machine.join();
+  machine.finish();
   EXPECT_EQ(hash("ranks"), want);
 }
 

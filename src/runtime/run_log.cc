@@ -62,6 +62,7 @@ void RunLog::write(JournalEvent event) {
 
 void RunLog::on(RunStarted& event) {
   training_seconds_ = seconds_until_step(event.step);
+  newest_step_ = event.step;
   tensorboard_ = std::make_unique<TensorBoardWriter>(
       around_.fs, join_path(config_.run.dir, "tensorboard"), wall(),
       event.step + 1);
@@ -75,6 +76,8 @@ void RunLog::on(RunStarted& event) {
 
 void RunLog::on(StepMetrics& event) {
   training_seconds_ += event.seconds;
+  last_loss_ = event.loss;
+  newest_step_ = event.step;
   const auto tokens = static_cast<double>(config_.run.tokens_per_step());
   event.tokens = event.step * config_.run.tokens_per_step();
   event.tokens_per_second = event.seconds > 0 ? tokens / event.seconds : 0;
@@ -115,6 +118,7 @@ void RunLog::on(CheckpointDamaged& event) {
 void RunLog::on(RunFinished& event) {
   event.tokens = event.step * config_.run.tokens_per_step();
   event.seconds = training_seconds_;
+  event.loss = last_loss_;
 }
 
 void RunLog::evaluating(double fraction) {

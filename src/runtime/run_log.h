@@ -24,16 +24,19 @@ class RunLog {
 
   // Of the views before this one.
   int64_t views_before() const { return views_before_; }
+  int64_t newest_step() const { return newest_step_; }
   // Spent in steps, all views together, each step once.
   double training_seconds() const { return training_seconds_; }
 
   void note_abrupt_end(const std::string& explanation);  // "": there was none
 
-  // Tokens, rates and MFU of a step are filled in, and so are tokens and
-  // seconds of the end.
+  // Tokens, rates and MFU of a step are filled in, and so are tokens, seconds
+  // and loss of the end.
   void write(JournalEvent event);
 
   void evaluating(double fraction);  // the last, full validation
+  // A line for people that the journal does not keep.
+  void note(const std::string& text) { progress_.note(text); }
   // The peak of the processes' real memory against the plan.
   void note_peak_memory(uint64_t peak_bytes);
 
@@ -58,6 +61,8 @@ class RunLog {
   int64_t views_before_ = 0;
   std::vector<std::pair<int64_t, double>> past_steps_;  // step, seconds
   double training_seconds_ = 0;
+  double last_loss_ = 0;
+  int64_t newest_step_ = 0;
   Journal journal_;
   std::unique_ptr<TensorBoardWriter> tensorboard_;  // null before the start
   ProgressLine progress_;

@@ -29,14 +29,11 @@ void add(tensor::MemoryPlan& plan, const std::string& label, uint64_t bytes) {
 tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
                                kernels::Backend& backend) {
   tensor::MemoryPlan plan;
-  const int64_t shards =
-      std::max<int64_t>(1, config.run.num_shards / num_ranks);
+  const int64_t shards = first_shards_of_rank(config, num_ranks);
   uint64_t flat_bytes = 0;
   for (int64_t rank = 0; rank < num_ranks; ++rank) {
     tensor::Arena arena, room;
-    const RankMemory planned(
-        config, static_cast<int64_t>(std::bit_floor(uint64_t(shards))),
-        rank == 0, backend, arena, room);
+    const RankMemory planned(config, shards, rank == 0, backend, arena, room);
     for (const auto& [label, bytes] : arena.plan()) add(plan, label, bytes);
     flat_bytes =
         static_cast<uint64_t>(planned.step.padded_count()) * sizeof(float);
@@ -50,6 +47,11 @@ tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
   if (num_ranks > 1)
     add(plan, "backups of weights and moments", 6 * flat_bytes);
   return plan;
+}
+
+int64_t first_shards_of_rank(const config::Config& config, int64_t num_ranks) {
+  const int64_t part = std::max<int64_t>(1, config.run.num_shards / num_ranks);
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(part)));
 }
 
 agent::MachineLayout machine_layout(const config::Config& config) {

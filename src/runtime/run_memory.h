@@ -22,6 +22,10 @@ namespace colossus::runtime {
 tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
                                kernels::Backend& backend);
 
+// Shards that each of `num_ranks` ranks takes memory for at once: its part, as
+// a power of two.
+int64_t first_shards_of_rank(const config::Config& config, int64_t num_ranks);
+
 // What the ranks of a machine share in this run.
 agent::MachineLayout machine_layout(const config::Config& config);
 

@@ -5,14 +5,15 @@
 namespace colossus::runtime {
 
 SoloLink::SoloLink(int64_t num_shards, std::span<float> gradient,
-                   int64_t start_step, const std::atomic<bool>& stop,
+                   const Start& start, const std::atomic<bool>& stop,
                    std::function<std::string()> stop_reason,
                    std::function<void(const JournalEvent&)> on_report)
     : gradient_(gradient),
       stop_(stop),
       stop_reason_(std::move(stop_reason)),
-      on_report_(std::move(on_report)) {
-  view_.start_step = start_step;
+      on_report_(std::move(on_report)),
+      last_step_(start.of) {
+  view_.start_step = start.step;
   view_.members = {{.rank = 0, .machine = 0}};
   const auto shards = static_cast<size_t>(num_shards);
   view_.placement.owner_S.assign(shards, 0);
@@ -21,8 +22,8 @@ SoloLink::SoloLink(int64_t num_shards, std::span<float> gradient,
 
 std::optional<config::View> SoloLink::next_view() {
   ++view_.number;
-  view_.stop = stop_;
-  if (view_.stop) view_.reason = stop_reason_();
+  view_.stop = stop_ || view_.start_step >= last_step_;
+  if (stop_) view_.reason = stop_reason_();
   return view_;
 }
 

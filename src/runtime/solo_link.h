@@ -17,9 +17,13 @@ namespace colossus::runtime {
 
 class SoloLink final : public RankLink {
  public:
+  struct Start {
+    int64_t step = 0;  // steps done
+    int64_t of = 0;    // the run's last step
+  };
   // `gradient`: a flat vector of `num_shards` slices. After `stop` is set, the
   // step under way is the last.
-  SoloLink(int64_t num_shards, std::span<float> gradient, int64_t start_step,
+  SoloLink(int64_t num_shards, std::span<float> gradient, const Start& start,
            const std::atomic<bool>& stop,
            std::function<std::string()> stop_reason,
            std::function<void(const JournalEvent&)> on_report);
@@ -36,8 +40,6 @@ class SoloLink final : public RankLink {
   void commit(int64_t step) override;
   void report(const JournalEvent& event) override { on_report_(event); }
 
-  int64_t committed_step() const { return view_.start_step; }
-
  private:
   void watch(bool /*on*/) override {}
 
@@ -47,6 +49,7 @@ class SoloLink final : public RankLink {
   const std::function<void(const JournalEvent&)> on_report_;
   std::atomic<uint64_t> beats_{0}, order_{0};
   Pulse pulse_{beats_, order_, 0};
+  const int64_t last_step_;
   config::View view_;  // start_step: of the last commit
 };
 

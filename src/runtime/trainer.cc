@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "base/error.h"
 #include "checkpoint/checkpoint_reader.h"
@@ -14,6 +17,7 @@
 #include "model/parameters.h"
 #include "runtime/abrupt_end.h"
 #include "runtime/chief.h"
+#include "runtime/local_run.h"
 #include "runtime/machine_memory.h"
 #include "runtime/run_log.h"
 #include "runtime/run_memory.h"
@@ -70,13 +74,17 @@ RunStarted start_event(const config::Config& config, const TrainingData& data,
 class SoloRun {
  public:
   SoloRun(const config::Config& config, const Surroundings& around)
-      : config_(config), around_(around), arena_(arena_bytes()) {}
+      : config_(config),
+        around_(around),
+        planned_(config, config.run.num_shards, true, around.backend, plan_,
+                 room_plan_),
+        arena_(plan_.high_water_bytes() + gradient_bytes()),
+        room_(room_plan_.high_water_bytes(), Arena::Touch::kInUse) {}
 
   void run(const TrainingData& data, int64_t start_step,
            const std::function<void(const JournalEvent&)>& on_report) {
-    Arena room(0, Arena::Touch::kInUse);
     RankMemory memory(config_, config_.run.num_shards, true, around_.backend,
-                      arena_, room);
+                      arena_, room_);
     const int64_t count = memory.step.padded_count();
     const int64_t slice_count = count / config_.run.num_shards;
     const uint64_t store_bytes =
@@ -94,27 +102,27 @@ class SoloRun {
         .num_threads = around_.num_threads};
     const std::span<float> gradient(arena_.take<float>(count, "gradients"),
                                     static_cast<size_t>(count));
-    SoloLink link(config_.run.num_shards, gradient, start_step, around_.stop,
+    SoloLink link(config_.run.num_shards, gradient,
+                  {.step = start_step, .of = config_.run.steps}, around_.stop,
                   around_.stop_reason, on_report);
     Rank(config_, data, place, memory, link).run();
   }
 
  private:
-  uint64_t arena_bytes() const {
-    Arena plan, room;
-    const RankMemory planned(config_, config_.run.num_shards, true,
-                             around_.backend, plan, room);
-    plan.take<float>(planned.step.padded_count(), "gradients");
-    return plan.high_water_bytes();
+  uint64_t gradient_bytes() const {
+    return static_cast<uint64_t>(planned_.step.padded_count()) * sizeof(float);
   }
 
   const config::Config& config_;
   const Surroundings& around_;
-  Arena arena_;
+  Arena plan_, room_plan_;
+  const RankMemory planned_;
+  Arena arena_, room_;
 };
 
 // Fills the summary from what a run reports.
-void note_in(TrainingSummary& summary, const JournalEvent& event) {
+void note_in(TrainingSummary& summary, const config::Config& config,
+             const JournalEvent& event) {
   if (const auto* e = std::get_if<StepMetrics>(&event)) summary.loss = e->loss;
   if (const auto* e = std::get_if<TextSample>(&event)) summary.sample = e->text;
   if (const auto* e = std::get_if<CheckpointSaved>(&event)) {
@@ -126,6 +134,11 @@ void note_in(TrainingSummary& summary, const JournalEvent& event) {
     summary.step = e->step;
     summary.val_loss = e->val_loss;
     summary.bits_per_byte = e->bits_per_byte;
+    summary.checkpoint = e->checkpoint;
+  }
+  if (const auto* e = std::get_if<RunStopped>(&event)) {
+    summary.step = e->step;
+    summary.checkpoint = checkpoint::checkpoint_folder(config.run.dir, e->step);
   }
 }
 
@@ -166,11 +179,98 @@ TrainingSummary run_alone(const config::Config& config,
   summary.checkpoint =
       checkpoint::checkpoint_folder(config.run.dir, start.step);
   SoloRun(config, around).run(data, start.step, [&](const JournalEvent& event) {
-    note_in(summary, event);
+    note_in(summary, config, event);
     log.write(event);
   });
   summary.seconds = log.training_seconds();
   if (summary.finished) log.note_peak_memory(peak_resident_bytes());
+  return summary;
+}
+
+// What people are told of a decision; "" for those of no interest.
+std::string decision_text(const coordinator::Decision& decision) {
+  if (const auto* d = std::get_if<coordinator::ViewBegun>(&decision)) {
+    return fmt::format("view {} from step {}: {}", d->number, d->start_step,
+                       d->reason);
+  }
+  return "";
+}
+
+LocalRunOptions local_options(const config::Config& config,
+                              const Surroundings& around, int64_t start_step,
+                              int lock_fd) {
+  LocalRunOptions options;
+  options.run_folder = config.run.dir;
+  options.num_shards = config.run.num_shards;
+  options.total_steps = config.run.steps;
+  options.start_step = start_step;
+  options.ranks = around.ranks;
+  options.spares = around.spares;
+  options.threads_per_rank =
+      static_cast<int>(std::max<int64_t>(1, around.num_threads / around.ranks));
+  options.shards_per_rank = first_shards_of_rank(config, around.ranks);
+  options.target = around.target;
+  options.lock_fd = lock_fd;
+  return options;
+}
+
+// Tells `run` of the user's stop.
+class StopWatch {
+ public:
+  StopWatch(LocalRun& run, const Surroundings& around)
+      : thread_([this, &run, &around] { watch(run, around); }) {}
+  ~StopWatch() {
+    over_ = true;
+    thread_.join();
+  }
+  StopWatch(const StopWatch&) = delete;
+  StopWatch& operator=(const StopWatch&) = delete;
+
+ private:
+  void watch(LocalRun& run, const Surroundings& around) {
+    while (!over_) {
+      if (around.stop) {
+        run.stop(around.stop_reason());
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+TrainingSummary run_together(const config::Config& config,
+                             const TrainingData& data,
+                             const Surroundings& around, bool resume,
+                             RunLog& log, const checkpoint::RunLock& lock) {
+  const Start start = find_start(config, resume, log);
+  log.write(start_event(config, data, around, start, log.views_before() + 1));
+  TrainingSummary summary;
+  summary.step = start.step;
+  summary.checkpoint =
+      checkpoint::checkpoint_folder(config.run.dir, start.step);
+  LocalRun run(
+      local_options(config, around, start.step, lock.fd()),
+      machine_layout(config), around.clock,
+      [&](const JournalEvent& event) {
+        note_in(summary, config, event);
+        log.write(event);
+      },
+      [&](const coordinator::Decision& decision) {
+        const std::string text = decision_text(decision);
+        if (text.empty()) return;
+        log.write(Remark{log.newest_step(), text});
+        log.note(text);
+      },
+      [&](const std::string& remark) {
+        log.write(Remark{log.newest_step(), remark});
+        log.note(remark);
+      });
+  const StopWatch watch(run, around);
+  run.run();
+  summary.seconds = log.training_seconds();
   return summary;
 }
 
@@ -182,7 +282,7 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
   around.fs.create_directories(dir);
   const checkpoint::RunLock lock(dir);
   if (resume) check_resumable(config, data, around);
-  tensor::MemoryPlan plan = plan_memory(config, 1, around.backend);
+  tensor::MemoryPlan plan = plan_memory(config, around.ranks, around.backend);
   if (around.text_sampler != nullptr) {
     plan.emplace_back("text samples", around.text_sampler->memory_bytes());
   }
@@ -199,7 +299,9 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
   RunningMark mark(around.fs, dir, getpid(), traces);
   TrainingSummary summary;
   try {
-    summary = run_alone(config, data, around, resume, log);
+    const bool alone = around.ranks == 1 && around.spares == 0;
+    summary = alone ? run_alone(config, data, around, resume, log)
+                    : run_together(config, data, around, resume, log, lock);
   } catch (...) {
     mark.remove();
     throw;

@@ -1,4 +1,5 @@
-// A run in one process: one rank that hosts all shards.
+// A whole run: alone in this process, or as ranks that are processes of their
+// own on this machine.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,10 @@ struct Surroundings {
   double peak_flops_per_second = 0;  // 0: unknown, no MFU
   std::string machine;               // for people
   TextSampler* text_sampler = nullptr;
+  // More than one rank, or a spare: ranks are processes.
+  int64_t ranks = 1;
+  int64_t spares = 0;
+  std::string target = "auto";  // of the ranks' kernels
 };
 
 struct TrainingSummary {

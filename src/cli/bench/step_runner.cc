@@ -58,9 +58,9 @@ StepRunner::StepRunner(const config::Config& config, kernels::Backend& backend,
       link_(config.run.num_shards,
             {arena_.take<float>(training_step_.padded_count(), "gradients"),
              static_cast<size_t>(training_step_.padded_count())},
-            0, stop_, nullptr, nullptr),
+            {.step = 0, .of = config.run.steps}, stop_, nullptr, nullptr),
       rank_step_(config_, batches_, place_, training_step_, link_) {
-  rank_step_.place(link_.next_view()->placement);
+  rank_step_.follow(*link_.next_view());
   initialize(num_threads);
 }
 
