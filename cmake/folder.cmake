@@ -2,7 +2,9 @@ include(GoogleTest)
 # One library and one test program per folder of src/.
 #
 #   colossus_folder(NAME DEPS other folders LINK third-party targets
-#                   TEST_DEPS folders that only the tests need)
+#                   TEST_DEPS folders that only the tests need
+#                   FUZZ_DEPS all folders that the fuzzing programs need, where
+#                             DEPS would have them build much more)
 #
 # Every *.cc of the folder is part of it; every *_test.cc goes into NAME_test,
 # so no test can be left out by forgetting to register it. In a fuzzing build
@@ -40,7 +42,10 @@ function(colossus_add_tests name lib test_sources deps)
 endfunction()
 
 function(colossus_folder name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LINK;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;LINK;TEST_DEPS;FUZZ_DEPS" ${ARGN})
+  if(COLOSSUS_FUZZ AND ARG_FUZZ_DEPS)
+    set(ARG_DEPS ${ARG_FUZZ_DEPS})
+  endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cc)
   set(tests ${sources})
   set(fuzz ${sources})

@@ -156,6 +156,7 @@ TEST(ConfigInit, WritesAConfigThatConfigShowTakes) {
     const std::string path = folder.write("made.toml", made.out);
     const Result shown = run_with({"config", "show", path.c_str()});
     EXPECT_EQ(shown.exit_code, kExitDone) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr("runs/made"));
   }
 }
 

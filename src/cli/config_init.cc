@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -84,18 +83,10 @@ config::ModelConfig model_of(const Size& size, int64_t vocab_size, bool dense) {
   return model;
 }
 
-std::string name_of_folder(const std::string& path) {
-  const std::filesystem::path folder =
-      std::filesystem::path(path + "/").lexically_normal().parent_path();
-  const std::string name = folder.filename().string();
-  return name.empty() || name == "." || name == ".." ? "run" : name;
-}
-
 config::Config config_of(const Options& options, const Size& size) {
   config::Config config;
   config.model = model_of(size, vocab_size_of(options.data), options.dense);
   config.data.path = options.data;
-  config.run.dir = "runs/" + name_of_folder(options.data);
   config.run.seq_len = size.seq_len;
   config.run.steps = size.steps;
   config.run.sample_every = config.run.val_every;
@@ -111,11 +102,15 @@ void init(const Options& options) {
   fmt::print(
       "# Written by `colossus config init --data {} --size {}{}`.\n"
       "# {} parameters, {} active per token. Everything here may be changed;\n"
-      "# `colossus config show FILE` explains and checks it.\n\n",
+      "# `colossus config show FILE` explains and checks it. The run's folder "
+      "is\n"
+      "# runs/NAME for NAME.toml, unless run.dir names another.\n\n",
       options.data, options.size, options.dense ? " --dense" : "",
       with_thousands(counts.total_parameters),
       with_thousands(counts.active_parameters));
-  fmt::print("{}", config::write_toml_with_help(fields_of(config)));
+  std::vector<Field> fields = fields_of(config);
+  std::erase_if(fields, [](const Field& f) { return f.name == "run.dir"; });
+  fmt::print("{}", config::write_toml_with_help(fields));
 }
 
 }  // namespace

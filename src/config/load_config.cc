@@ -1,5 +1,7 @@
 #include "config/load_config.h"
 
+#include <filesystem>
+
 #include "base/error.h"
 #include "base/file_system.h"
 
@@ -18,14 +20,22 @@ LoadedConfig config_from_text(const std::string& text,
   try {
     validate(loaded.config);
   } catch (const UserError& error) {
-    throw user_error("{}: {}", source, error.what());
+    throw user_error("{}{}: {}", source, overrides.empty() ? "" : " with --set",
+                     error.what());
   }
   return loaded;
 }
 
 LoadedConfig load_config(const std::string& path,
                          const std::vector<std::string>& overrides) {
-  return config_from_text(read_file(path), path, overrides);
+  LoadedConfig loaded = config_from_text(read_file(path), path, overrides);
+  std::string& origin = loaded.origins.at("run.dir");
+  if (origin == "default") {
+    loaded.config.run.dir =
+        "runs/" + std::filesystem::path(path).stem().string();
+    origin = "the file's name";
+  }
+  return loaded;
 }
 
 }  // namespace colossus::config

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file_system.h"
+#include "base/temporary_folder.h"
 #include "config/model_counts.h"
 
 namespace colossus::config {
@@ -31,6 +32,18 @@ TEST(ShippedConfigs, GrokTwoHasTheSpecsParameterCount) {
   const ModelCounts counts = count_model(shipped("grok-2.toml").model);
   EXPECT_NEAR(static_cast<double>(counts.total_parameters), 269.5e9, 0.05e9);
   EXPECT_NEAR(static_cast<double>(counts.active_parameters), 113.8e9, 0.05e9);
+}
+
+TEST(LoadConfig, NamesTheRunAfterTheFileUnlessRunDirIsGiven) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "my-run.toml";
+  write_file_atomically(real_file_system(), path, "[run]\nsteps = 500\n");
+  const LoadedConfig loaded = load_config(path, {});
+  EXPECT_EQ(loaded.config.run.dir, "runs/my-run");
+  EXPECT_EQ(loaded.origins.at("run.dir"), "the file's name");
+  EXPECT_EQ(load_config(path, {"run.dir=a/b"}).config.run.dir, "a/b");
+  write_file_atomically(real_file_system(), path, "[run]\ndir = 'c'\n");
+  EXPECT_EQ(load_config(path, {}).config.run.dir, "c");
 }
 
 TEST(ShippedConfigs, NoTwoWriteIntoOneFolder) {

@@ -28,8 +28,12 @@ InputFile describe(const std::string& path, const FileFormat& format) {
                      std::strerror(errno));
   }
   const int64_t seconds = status.st_mtim.tv_sec;
-  return {path, path, format, static_cast<uint64_t>(status.st_size),
-          seconds * 1'000'000'000 + status.st_mtim.tv_nsec};
+  return {path,
+          path,
+          format,
+          static_cast<uint64_t>(status.st_size),
+          seconds * 1'000'000'000 + status.st_mtim.tv_nsec,
+          {}};
 }
 
 void add_file(const std::string& path, InputList& list) {

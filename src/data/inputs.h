@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "data/byte_source.h"
 
 namespace colossus::data {
@@ -26,6 +27,7 @@ struct InputFile {
   FileFormat format;
   uint64_t num_bytes = 0;            // on disk
   int64_t modified_nanoseconds = 0;  // since 1970
+  Hash128 content;                   // of standard input alone
 };
 
 struct InputList {

@@ -40,22 +40,26 @@ SplitRule split_rule(const PrepareOptions& options) {
   return rule;
 }
 
-// Standard input is read once, but needed twice.
+// Standard input is read once, but needed twice. Its hash stands for the time
+// of change that a file has.
 InputFile copy_stdin(const PrepareOptions& options, const PrepareWatch& watch) {
-  InputFile file{join_path(options.out, kStdinCopy), "-", {}, 0, 0};
+  InputFile file{join_path(options.out, kStdinCopy), "-", {}, 0, 0, {}};
   if (!format_of_name("." + options.stdin_format, file.format)) {
     throw user_error("--stdin-format {}: must be one of {}",
                      options.stdin_format, known_formats());
   }
   const auto source = open_byte_source("-");
   const auto copy = options.fs->create(file.path);
+  StreamingHash128 content;
   std::vector<char> buffer(1 << 20);
   while (const size_t count = source->read(buffer.data(), buffer.size())) {
     copy->append(std::as_bytes(std::span(buffer.data(), count)));
+    content.update(buffer.data(), count);
     file.num_bytes += count;
     watch.report("copying standard input", file.num_bytes, 0);
   }
   copy->close();
+  file.content = content.digest();
   return file;
 }
 

@@ -70,7 +70,7 @@ Hash128 fingerprint_of(const PrepareOptions& options,
   for (const InputFile& file : files) {
     ordered_json entry = {file.name, file.num_bytes};
     if (file.name == "-") {
-      entry.push_back(hash_of_file(file.path));
+      entry.push_back(file.content.hex());
     } else {
       entry.push_back(file.modified_nanoseconds);
     }

@@ -1,7 +1,9 @@
 #include "data/prepare.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -125,6 +127,38 @@ TEST_F(PrepareTest, DoesNothingTheSecondTime) {
   const Files first = files();
   EXPECT_EQ(prepare(options_), PrepareOutcome::kUpToDate);
   EXPECT_EQ(files(), first);
+}
+
+// Standard input is a file while this lives.
+class FileAsStdin {
+ public:
+  explicit FileAsStdin(const std::string& path)
+      : before_(dup(STDIN_FILENO)), file_(open(path.c_str(), O_RDONLY)) {
+    EXPECT_GE(dup2(file_, STDIN_FILENO), 0);
+  }
+  ~FileAsStdin() {
+    dup2(before_, STDIN_FILENO);
+    close(before_);
+    close(file_);
+  }
+
+ private:
+  const int before_, file_;
+};
+
+TEST_F(PrepareTest, KnowsStandardInputByItsContent) {
+  options_.inputs = {"-"};
+  options_.stdin_format = "jsonl";
+  const auto prepare_stdin = [&] {
+    const FileAsStdin input(folder_ / "in.jsonl");
+    return prepare(options_);
+  };
+  EXPECT_EQ(prepare_stdin(), PrepareOutcome::kDone);
+  EXPECT_EQ(prepare_stdin(), PrepareOutcome::kUpToDate);
+  std::string other = jsonl(60);
+  other[other.find("text") + 8] ^= 1;  // as long as before
+  write_text(folder_ / "in.jsonl", other);
+  EXPECT_EQ(prepare_stdin(), PrepareOutcome::kDone);
 }
 
 TEST_F(PrepareTest, StartsAgainWhenInputsOptionsOrResultsChanged) {

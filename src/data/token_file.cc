@@ -128,6 +128,16 @@ void TokenFile::check_block(uint64_t block) const {
         size, begin, kRemedy);
   }
   block_is_good_[block].store(true, std::memory_order_release);
+  release(begin, begin + size);
+}
+
+// Pages of a mapped file count as the process's memory once they were touched,
+// and a run touches all of them sooner or later.
+void TokenFile::release(uint64_t begin, uint64_t end) const {
+  if (file_ == nullptr) return;
+  begin = begin / kBlockBytes * kBlockBytes;
+  end = std::min<uint64_t>(num_blocks(end) * kBlockBytes, bytes_.size());
+  release_pages(bytes_.subspan(begin, end - begin));
 }
 
 void TokenFile::check_range(uint64_t begin, uint64_t end) const {
@@ -148,6 +158,7 @@ void TokenFile::read(int64_t begin, std::span<int32_t> out) const {
   } else {
     widen<uint32_t>(bytes_.data() + offset, out);
   }
+  release(offset, offset + count * info_.token_width);
   // Checksums say that the bytes are as written, not that they make sense.
   for (int64_t i = 0; i < count; ++i) {
     if (out[i] < 0 || out[i] >= info_.vocab_size) {

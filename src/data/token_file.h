@@ -65,6 +65,7 @@ class TokenFile {
   void check_header() const;
   void check_range(uint64_t begin, uint64_t end) const;
   void check_block(uint64_t block) const;
+  void release(uint64_t begin, uint64_t end) const;
   void check_table_entry(int64_t index) const;
 
   std::unique_ptr<MappedFile> file_;  // null over memory

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <numeric>
 
 #include "base/error.h"
@@ -55,6 +56,33 @@ std::string error_of(const std::string& bytes) {
     return error.what();
   }
   return "";
+}
+
+// Kilobytes of a mapped file that count as this process's memory.
+int64_t resident_kilobytes(const std::string& path) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(path)) inside = true;
+    if (inside && line.starts_with("Rss:")) return std::stoll(line.substr(4));
+  }
+  return -1;
+}
+
+TEST(TokenFile, HoldsLittleOfALargeFileInMemoryWhileAllOfItIsRead) {
+  const TemporaryFolder folder;
+  constexpr int64_t kTokens = 4 << 20;  // 8 MiB
+  write_documents(real_file_system(), folder / "t", 1000, 1, kTokens);
+  const TokenFile file(folder / "t");
+  std::vector<int32_t> window(128);
+  for (const bool again : {false, true}) {
+    for (int64_t i = 0; i + 128 <= kTokens; i += 4096) file.read(i, window);
+    const int64_t resident = resident_kilobytes(folder / "t");
+    EXPECT_GE(resident, 0);
+    EXPECT_LE(resident, 2048) << again;
+  }
+  file.verify();
+  EXPECT_LE(resident_kilobytes(folder / "t"), 2048);
 }
 
 TEST(TokenFile, GivesBackDocumentsInBothWidths) {

@@ -103,7 +103,9 @@ std::string explain_abrupt_end(const std::string& run_folder,
         pid);
   }
   return fmt::format(
-      "process {} ended at once (kill -9, a crash or a power cut)", pid);
+      "process {} ended at once (kill -9, a second Ctrl-C, a crash or a power "
+      "cut)",
+      pid);
 }
 
 }  // namespace colossus::runtime
