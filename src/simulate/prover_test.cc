@@ -4,7 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 namespace colossus::simulate {
+
+// How the names of tests show a parameter.
+void PrintTo(const NamedMutation& bug, std::ostream* out) { *out << bug.name; }
+
 namespace {
 
 using coordinator::Mutation;
