@@ -209,6 +209,7 @@ StartChoice CoordinatorCore::start_choice() const {
   StartRequest request;
   request.num_shards = options_.num_shards;
   request.views = state_.views;
+  request.known = state_.known;
   request.checkpoint_step = state_.checkpoint_step;
   request.mutation = options_.mutation;
   for (const Heard& heard : heard_) {
