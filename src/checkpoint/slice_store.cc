@@ -152,9 +152,11 @@ SliceData SliceStore::data(SliceCopy copy, int64_t slice, int64_t step) const {
 }
 
 SliceData SliceStore::begin_write(SliceCopy copy, int64_t slice, int64_t step) {
-  step_of(copy, slice, step).store(kNoStep, std::memory_order_relaxed);
+  step_of(copy, slice, step).store(kNoStep);
   // Nothing of the new content may be seen while the old step still counts.
+#if !defined(__SANITIZE_THREAD__)  // which has no fences, and needs none
   std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
   return data(copy, slice, step);
 }
 
