@@ -343,8 +343,9 @@ void bench_updates(Bench& bench) {
     cpu::sum_of_squares(context, {count, g.get()});
   });
   bench.measure("adamw_update", 7 * count, [&] {
-    cpu::adamw_update(context, {count, w.get(), g.get(), m.get(), v.get(), 1.0f,
-                                1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f, 1.0f});
+    cpu::adamw_update(
+        context, {count, g.get(), w.get(), m.get(), v.get(), w.get(), m.get(),
+                  v.get(), 1.0f, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f, 1.0f});
   });
 }
 

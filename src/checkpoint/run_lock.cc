@@ -5,6 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file_system.h"
@@ -21,14 +26,23 @@ std::string holder_of(const std::string& path) {
   return digits ? "process " + text : "another process";
 }
 
+// 0, or why not. Whoever only asks (run_holder) is gone in a moment.
+int lock_soon(int fd) {
+  for (int tries = 0;; ++tries) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK || tries == 20) return errno;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 }  // namespace
 
 RunLock::RunLock(const std::string& run_folder) {
   const std::string path = join_path(run_folder, "lock");
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) throw_file_error("open", path, errno);
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
+  const int error = lock_soon(fd_);
+  if (error != 0) {
     ::close(fd_);
     if (error != EWOULDBLOCK) throw_file_error("lock", path, error);
     throw user_error(
@@ -46,5 +60,27 @@ RunLock::RunLock(const std::string& run_folder) {
 }
 
 RunLock::~RunLock() { ::close(fd_); }
+
+std::optional<pid_t> run_holder(const std::string& run_folder) {
+  const std::string path = join_path(run_folder, "lock");
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  // Shared, so that two who ask at a time do not take each other for holders.
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  if (!held) return std::nullopt;
+  const std::string text = read_file(path);
+  const pid_t pid = static_cast<pid_t>(std::strtol(text.c_str(), nullptr, 10));
+  // A number that the system has given to somebody else since is not believed.
+  const std::string lock = "/proc/" + std::to_string(pid) + "/fd";
+  if (pid <= 0 || !path_exists(lock)) return 0;
+  for (const std::string& name : list_directory(lock)) {
+    std::error_code error;
+    if (std::filesystem::equivalent(join_path(lock, name), path, error)) {
+      return pid;
+    }
+  }
+  return 0;
+}
 
 }  // namespace colossus::checkpoint

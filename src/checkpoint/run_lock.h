@@ -2,6 +2,9 @@
 // holder dies, however it dies.
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 
 namespace colossus::checkpoint {
@@ -20,5 +23,9 @@ class RunLock {
  private:
   int fd_ = -1;
 };
+
+// Who works on a run: the process that took its lock, if that still lives; 0 if
+// others hold the lock on; nullopt: nobody. The folder need not exist.
+std::optional<pid_t> run_holder(const std::string& run_folder);
 
 }  // namespace colossus::checkpoint

@@ -69,6 +69,8 @@ void add_all_commands(CLI::App& app) {
   add_data(app);
   add_config(app);
   add_train(app);
+  add_status(app);
+  add_stop(app);
   add_eval(app);
   add_generate(app);
   add_checkpoint(app);

@@ -40,6 +40,8 @@ void add_checkpoint(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_rank(CLI::App& app);
+void add_status(CLI::App& app);
+void add_stop(CLI::App& app);
 
 // The commands of `colossus config`.
 void add_config_show(CLI::App& config);

@@ -75,7 +75,7 @@ void add_rank(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, "rank", "One rank of a run; started by the run's agent.",
-                  "  colossus train configs/kjv.toml --ranks 2");
+                  "  colossus rank runs/kjv --slot 0 --rank 0");
   command->group("");  // not among the commands that --help lists
   command->add_option("RUN", options->run, "the run's folder")->required();
   command->add_option("--slot", options->slot, "its slot on the board");

@@ -20,7 +20,8 @@ LoadedConfig config_from_text(const std::string& text,
                               const std::string& source,
                               const std::vector<std::string>& overrides);
 
-// A run without a run.dir goes into runs/NAME, of the file's name without .toml.
+// A run without a run.dir goes into runs/NAME, of the file's name without
+// .toml.
 LoadedConfig load_config(const std::string& path,
                          const std::vector<std::string>& overrides);
 

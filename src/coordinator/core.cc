@@ -66,10 +66,6 @@ bool CoordinatorCore::is_newer(const Heard& heard,
                                const AgentReport& report) const {
   if (!heard.reported) return true;
   const AgentReport& last = heard.report;
-  if (options_.mutation == Mutation::kHearDeadAgents) {
-    return report.incarnation <= last.incarnation ||
-           report.sequence > last.sequence;
-  }
   return std::pair(report.incarnation, report.sequence) >
          std::pair(last.incarnation, last.sequence);
 }
@@ -166,7 +162,8 @@ void CoordinatorCore::note_lost_ranks() {
   }
 }
 
-// A checkpoint counts once every owner of the present view wrote its slices.
+// A checkpoint counts once every owner of the present view wrote its slices of
+// that very step: one that wrote a later one may have skipped it.
 void CoordinatorCore::note_checkpoint() {
   if (state_.begun == nullptr) return;
   const config::View& view = state_.begun->view;
@@ -177,6 +174,8 @@ void CoordinatorCore::note_checkpoint() {
         slot != nullptr && (slot->saved_view == view.number ||
                             options_.mutation == Mutation::kSaveOfOldView);
     if (!counts) return;
+    const bool same = saved.value_or(slot->saved_step) == slot->saved_step;
+    if (!same && options_.mutation != Mutation::kSaveLeastStep) return;
     saved = std::min(saved.value_or(slot->saved_step), slot->saved_step);
   }
   if (!saved.has_value() || *saved <= state_.checkpoint_step) return;

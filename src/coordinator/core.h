@@ -130,6 +130,8 @@ class CoordinatorCore {
   int64_t ranks_on(int64_t machine) const;
   bool hosts_ranks(const MachineState& machine) const;
   void note_stragglers();
+  bool is_new_straggler(const RankSlot& slot, int64_t median);
+  bool has_ready_spare() const;
   void lose_rank(int64_t rank, const std::string& reason);
   void drop_machine_of(int64_t rank, const std::string& reason);
 
@@ -137,12 +139,15 @@ class CoordinatorCore {
   void prepare_if_needed();
   void prepare(int64_t stop_step, bool verify, const std::string& reason);
   std::string reason_for_loss() const;
+  std::string reason_for_lost_source() const;
   std::string reason_for_resize() const;
   std::string reason_for_protection() const;
   bool waits_for_starting_ranks() const;
+  int64_t soft_stop_step() const;
   void begin_if_answered();
   bool all_answered() const;
   std::vector<config::Member> ready_members() const;
+  std::vector<config::Member> members_of_view() const;
   StartChoice start_choice() const;
   bool waits_for_copies(const StartChoice& choice) const;
   ViewBegun view_of(const StartChoice& choice,
@@ -155,6 +160,7 @@ class CoordinatorCore {
   void judge_update(const Difference& difference);
   void collect_answers();
   void settle();
+  void drop_repeated_offender();
   void drop_unsound(const StartChoice& choice);
 
   // Orders (core.cc).

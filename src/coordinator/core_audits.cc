@@ -27,14 +27,18 @@ DifferenceFound found(const Difference& d, std::string reason) {
 
 }  // namespace
 
-// Only those of the present view, and only while it is not being left.
+// Only those of the present view; not while it is being left at once. (If it is
+// left at a commit, a difference holds up that commit.)
 void CoordinatorCore::judge_differences() {
+  const auto is_left = [this] {
+    return state_.ended || (state_.preparing && state_.stop_step == kAtOnce);
+  };
   collect_answers();
   if (audit_.has_value()) return settle();
   for (const Heard& heard : heard_) {
     if (!heard.reported || !state_.machine(heard.machine)->present) continue;
     for (const RankSlot& slot : heard.report.ranks) {
-      if (state_.preparing || state_.ended || audit_.has_value()) return;
+      if (is_left() || audit_.has_value()) return;
       if (state_.begun == nullptr || !slot.difference.has_value()) continue;
       if (slot.difference->view == state_.begun->view.number) {
         judge(*slot.difference);
@@ -71,29 +75,38 @@ void CoordinatorCore::judge_gradient(const Difference& d) {
   settle();
 }
 
-// The state before the update is compared with its hashes; whoever fails is
-// wrong. If nobody fails, the step is made again; who differs again with
-// another partner is dropped.
+// The state before the update is compared with its hashes (PREPARE asks for
+// it): whoever fails is wrong. If nobody fails, the step is made again.
 void CoordinatorCore::judge_update(const Difference& d) {
   const std::string reason =
       fmt::format("ranks {} and {} differ on the update of slice {} at step {}",
                   d.first_rank, d.second_rank, d.shard, d.step);
-  record(found(d, reason));
-  int64_t first = 0;
-  int64_t second = 0;
-  for (const DifferenceFound& other : state_.differences) {
-    const auto involves = [&other](int64_t rank) {
-      return other.first_rank == rank || other.second_rank == rank;
-    };
-    first += involves(d.first_rank);
-    second += involves(d.second_rank);
-  }
-  if (std::max(first, second) >= 2) {
-    const int64_t suspect = first > second ? d.first_rank : d.second_rank;
-    drop_machine_of(suspect, fmt::format("{}, again: rank {} is given up",
-                                         reason, suspect));
-  }
+  // A coordinator that was restarted may have recorded it already.
+  const bool known = std::any_of(
+      state_.differences.begin(), state_.differences.end(),
+      [&d](const DifferenceFound& other) { return other.view == d.view; });
+  if (!known) record(found(d, reason));
   prepare(kAtOnce, true, reason);
+}
+
+// All copies pass their hashes, and yet a step failed twice: the rank that was
+// part of most differences is given up. Of two, the holder of the backup; if it
+// was the other one, that one differs from the next partner too.
+void CoordinatorCore::drop_repeated_offender() {
+  const std::vector<DifferenceFound> all = state_.differences;
+  if (all.size() < 2) return;
+  const auto count = [&all](int64_t rank) {
+    return std::count_if(all.begin(), all.end(), [rank](const auto& d) {
+      return d.first_rank == rank || d.second_rank == rank;
+    });
+  };
+  const DifferenceFound& last = all.back();
+  const bool first = count(last.first_rank) > count(last.second_rank);
+  const int64_t suspect = first ? last.first_rank : last.second_rank;
+  drop_machine_of(suspect,
+                  fmt::format("the update of slice {} at step {} differed {} "
+                              "times: rank {} is given up",
+                              last.shard, last.step, all.size(), suspect));
 }
 
 void CoordinatorCore::collect_answers() {
@@ -122,6 +135,9 @@ void CoordinatorCore::settle() {
 }
 
 void CoordinatorCore::drop_unsound(const StartChoice& choice) {
+  if (state_.verify && choice.unsound_machines.empty()) {
+    drop_repeated_offender();
+  }
   for (const int64_t machine : choice.unsound_machines) {
     for (const RankState& rank : std::vector<RankState>(state_.ranks)) {
       if (rank.machine != machine) continue;

@@ -103,47 +103,51 @@ void CoordinatorCore::release_surplus_ranks() {
   }
 }
 
+// Each once, however long it stays slow in this view.
+bool CoordinatorCore::is_new_straggler(const RankSlot& slot, int64_t median) {
+  const bool slow = slot.shard_us * 100 > median * options_.straggler_percent;
+  auto known =
+      std::find_if(slowness_.begin(), slowness_.end(),
+                   [&slot](const Slowness& s) { return s.rank == slot.rank; });
+  if (known == slowness_.end()) {
+    known = slowness_.insert(slowness_.end(), {slot.rank, 0, false});
+  }
+  known->count = slow ? known->count + 1 : 0;
+  if (known->count < options_.straggler_reports || known->shown) return false;
+  known->shown = true;
+  return true;
+}
+
+bool CoordinatorCore::has_ready_spare() const {
+  return std::any_of(
+      state_.ranks.begin(), state_.ranks.end(), [this](const RankState& rank) {
+        const RankSlot* slot = reported_slot(rank.rank);
+        return slot != nullptr && slot->ready && !takes_part(rank.rank);
+      });
+}
+
 void CoordinatorCore::note_stragglers() {
   if (state_.begun == nullptr || state_.preparing) return;
-  std::vector<int64_t> times;
-  std::vector<const RankSlot*> slots;
+  std::vector<RankSlot> slots;
   for (const RankState& rank : state_.ranks) {
     const RankSlot* slot = reported_slot(rank.rank);
     if (slot == nullptr || slot->shard_us == 0) continue;
-    if (!takes_part(rank.rank)) continue;
-    times.push_back(slot->shard_us);
-    slots.push_back(slot);
+    if (takes_part(rank.rank)) slots.push_back(*slot);
   }
   if (slots.size() < 3) return;  // of two, who is the slow one?
+  std::vector<int64_t> times;
+  for (const RankSlot& slot : slots) times.push_back(slot.shard_us);
   std::sort(times.begin(), times.end());
   const int64_t median = times[times.size() / 2];
-  std::vector<int64_t> found;
-  for (const RankSlot* slot : slots) {
-    const bool slow =
-        slot->shard_us * 100 > median * options_.straggler_percent;
-    auto known = std::find_if(
-        slowness_.begin(), slowness_.end(),
-        [slot](const Slowness& s) { return s.rank == slot->rank; });
-    if (known == slowness_.end()) {
-      known = slowness_.insert(slowness_.end(), {slot->rank, 0, false});
+  for (const RankSlot& slot : slots) {
+    if (!is_new_straggler(slot, median)) continue;
+    const std::string reason =
+        fmt::format("rank {} takes {} us a shard, the median {} us", slot.rank,
+                    slot.shard_us, median);
+    record(StragglerFound{slot.rank, slot.shard_us, median, reason});
+    if (options_.replace_stragglers && has_ready_spare()) {
+      lose_rank(slot.rank, reason + "; a spare takes over");
     }
-    known->count = slow ? known->count + 1 : 0;
-    if (known->count < options_.straggler_reports || known->shown) continue;
-    known->shown = true;
-    record(StragglerFound{
-        slot->rank, slot->shard_us, median,
-        fmt::format("rank {} takes {} us a shard, the median {} us", slot->rank,
-                    slot->shard_us, median)});
-    found.push_back(slot->rank);
-  }
-  if (!options_.replace_stragglers) return;
-  for (const int64_t rank : found) {
-    const bool spare = std::any_of(
-        state_.ranks.begin(), state_.ranks.end(), [this](const RankState& r) {
-          const RankSlot* slot = reported_slot(r.rank);
-          return slot != nullptr && slot->ready && !takes_part(r.rank);
-        });
-    if (spare) lose_rank(rank, fmt::format("rank {} was too slow", rank));
   }
 }
 

@@ -1,5 +1,6 @@
 // The two rounds of a view change: when PREPARE, when and what BEGIN.
 #include <algorithm>
+#include <tuple>
 
 #include "base/error.h"
 #include "coordinator/core.h"
@@ -26,6 +27,28 @@ std::string CoordinatorCore::reason_for_loss() const {
                                   : lost_reason_;
     }
   }
+  return reason_for_lost_source();
+}
+
+// Who still waits for a slice from a machine that is gone waits for ever.
+std::string CoordinatorCore::reason_for_lost_source() const {
+  if (options_.mutation == Mutation::kWaitForLostSource) return {};
+  const BegunView& begun = *state_.begun;
+  const auto waits = [&](int64_t rank, int64_t source) {
+    if (source == kFromCheckpoint) return false;
+    const MachineState* machine = state_.machine(source);
+    if (machine != nullptr && machine->present) return false;
+    const RankSlot* slot = reported_slot(rank);
+    return slot == nullptr || slot->view != begun.view.number || !slot->healed;
+  };
+  const config::Placement& placement = begun.view.placement;
+  for (size_t s = 0; s < placement.owner_S.size(); ++s) {
+    if (waits(placement.owner_S[s], begun.owner_source_S[s]) ||
+        waits(placement.backup_S[s], begun.backup_source_S[s])) {
+      return fmt::format("slice {} was to come from a machine that was lost",
+                         s);
+    }
+  }
   return {};
 }
 
@@ -36,6 +59,36 @@ std::vector<config::Member> CoordinatorCore::ready_members() const {
     if (slot != nullptr && slot->ready) {
       members.push_back({rank.rank, rank.machine});
     }
+  }
+  return members;
+}
+
+// No more than wanted: the newest on the fullest machine stay out, but owners
+// of the present view, and the last one on a machine.
+std::vector<config::Member> CoordinatorCore::members_of_view() const {
+  std::vector<config::Member> members = ready_members();
+  const auto owns = [this](int64_t rank) {
+    if (state_.begun == nullptr) return false;
+    const auto& owners = state_.begun->view.placement.owner_S;
+    return std::find(owners.begin(), owners.end(), rank) != owners.end();
+  };
+  const auto beside = [&members](int64_t machine) {
+    return std::count_if(
+        members.begin(), members.end(),
+        [machine](const auto& m) { return m.machine == machine; });
+  };
+  const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
+  while (std::ssize(members) > wanted) {
+    auto out = members.begin();
+    for (auto m = members.begin(); m != members.end(); ++m) {
+      const auto key = [&](const config::Member& member) {
+        return std::tuple(beside(member.machine), !owns(member.rank),
+                          member.rank);
+      };
+      if (key(*m) > key(*out)) out = m;
+    }
+    if (beside(out->machine) == 1) break;
+    members.erase(out);
   }
   return members;
 }
@@ -91,6 +144,20 @@ std::string CoordinatorCore::reason_for_protection() const {
   return {};
 }
 
+// The next commit that no rank is known to be past. Whoever is past it stops at
+// once; whoever is not reaches it, since all have a part in it until then.
+// Unless some rank did not enter the view: then no commit can be counted on.
+int64_t CoordinatorCore::soft_stop_step() const {
+  const config::View& view = state_.begun->view;
+  for (const RankState& rank : state_.ranks) {
+    if (!takes_part(rank.rank)) continue;
+    if (options_.mutation == Mutation::kSoftBeforeAllEntered) break;
+    const RankSlot* slot = reported_slot(rank.rank);
+    if (slot == nullptr || slot->view != view.number) return kAtOnce;
+  }
+  return committed_step_ + 1;
+}
+
 void CoordinatorCore::prepare_if_needed() {
   const std::string loss = reason_for_loss();
   if (state_.preparing) {
@@ -110,7 +177,7 @@ void CoordinatorCore::prepare_if_needed() {
   }
   if (!loss.empty()) return prepare(kAtOnce, false, loss);
   if (state_.begun->save_and_stop) return;
-  const int64_t soft_step = committed_step_ + 1;
+  const int64_t soft_step = soft_stop_step();
   if (state_.stop_asked) {
     return prepare(soft_step, false, "a stop was asked for");
   }
@@ -142,6 +209,7 @@ StartChoice CoordinatorCore::start_choice() const {
   StartRequest request;
   request.num_shards = options_.num_shards;
   request.views = state_.views;
+  request.known = state_.known;
   request.checkpoint_step = state_.checkpoint_step;
   request.mutation = options_.mutation;
   for (const Heard& heard : heard_) {
@@ -209,7 +277,7 @@ void CoordinatorCore::begin_if_answered() {
   const StartChoice choice = start_choice();
   if (waits_for_copies(choice)) return;
   drop_unsound(choice);
-  const std::vector<config::Member> members = ready_members();
+  const std::vector<config::Member> members = members_of_view();
   if (members.empty()) return;
   record(view_of(choice, members));
   committed_step_ = choice.step;

@@ -78,7 +78,8 @@ struct RankSlot {
   int64_t let_go = 0;              // refuses all views before this number
   int64_t view = 0;                // the view that it works in
   int64_t committed_step = kNone;  // in that view; its start step counts
-  int64_t saved_view = 0;          // its slices of `saved_step` lie on disk
+  bool healed = false;     // in that view: it has all slices of its start
+  int64_t saved_view = 0;  // its slices of `saved_step` lie on disk
   int64_t saved_step = kNone;
   int64_t shard_us = 0;  // what a shard's gradient took it
   std::optional<Difference> difference;

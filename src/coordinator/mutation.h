@@ -27,7 +27,9 @@ enum class Mutation {
   kIgnoreSilence,          // a silent machine is waited for for ever
   kBlameOwner,             // an audit's difference is always the owner's fault
   kSoftAfterLoss,          // a loss waits for a commit that cannot come
-  kHearDeadAgents,         // an agent's late report outlives its successor's
+  kSaveLeastStep,          // the least of the owners' saved steps is complete
+  kWaitForLostSource,      // a slice is awaited from a machine that is gone
+  kSoftBeforeAllEntered,   // a commit is waited for that some cannot reach
 };
 
 }  // namespace colossus::coordinator

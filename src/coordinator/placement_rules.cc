@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "coordinator/matching.h"
 
 namespace colossus::coordinator {
 namespace {
@@ -14,64 +15,6 @@ using config::Placement;
 bool contains(const std::vector<int64_t>& values, int64_t value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
-
-// Shards to ranks, at most `capacity` each: a maximum matching by augmenting
-// paths, so that no shard moves that could have stayed.
-class Matching {
- public:
-  // edges_S[shard]: indices of ranks, the preferred first.
-  Matching(std::vector<std::vector<size_t>> edges_S, size_t num_ranks,
-           int64_t capacity)
-      : edges_S_(std::move(edges_S)),
-        rank_S_(edges_S_.size(), kUnplaced),
-        shards_R_(num_ranks),
-        capacity_(capacity) {}
-
-  bool place(size_t shard) {
-    visited_.assign(shards_R_.size(), false);
-    return augment(shard);
-  }
-  bool placed(size_t shard) const { return rank_S_[shard] != kUnplaced; }
-  size_t rank_of(size_t shard) const { return rank_S_[shard]; }
-  void set_edges(std::vector<std::vector<size_t>> edges_S) {
-    edges_S_ = std::move(edges_S);
-  }
-
- private:
-  static constexpr size_t kUnplaced = static_cast<size_t>(-1);
-
-  bool augment(size_t shard) {
-    for (const size_t rank : edges_S_[shard]) {
-      if (visited_[rank]) continue;
-      if (std::ssize(shards_R_[rank]) < capacity_) {
-        assign(shard, rank);
-        return true;
-      }
-    }
-    for (const size_t rank : edges_S_[shard]) {
-      if (visited_[rank]) continue;
-      visited_[rank] = true;
-      for (const size_t other : std::vector<size_t>(shards_R_[rank])) {
-        if (!augment(other)) continue;
-        assign(shard, rank);
-        return true;
-      }
-    }
-    return false;
-  }
-
-  void assign(size_t shard, size_t rank) {
-    if (placed(shard)) std::erase(shards_R_[rank_S_[shard]], shard);
-    rank_S_[shard] = rank;
-    shards_R_[rank].push_back(shard);
-  }
-
-  std::vector<std::vector<size_t>> edges_S_;
-  std::vector<size_t> rank_S_;
-  std::vector<std::vector<size_t>> shards_R_;
-  std::vector<bool> visited_;
-  const int64_t capacity_;
-};
 
 class Chooser {
  public:
@@ -156,34 +99,38 @@ class Chooser {
   void place_owners() {
     const auto num_hosts = std::ssize(hosts_);
     const int64_t capacity = (request_.num_shards + num_hosts - 1) / num_hosts;
-    std::vector<std::vector<size_t>> edges_S;
-    std::vector<std::vector<size_t>> all_S;
+    Edges beside_S;
+    Edges all_S;
     for (size_t s = 0; s < num_shards_; ++s) {
-      edges_S.push_back(
+      beside_S.push_back(
           beside_state(s, hosts_, previous_owner(s), previous_backup(s)));
-      std::vector<size_t> all = edges_S.back();
+      std::vector<size_t> all = beside_S.back();
       for (size_t r = 0; r < hosts_.size(); ++r) {
         if (std::find(all.begin(), all.end(), r) == all.end()) all.push_back(r);
       }
       all_S.push_back(std::move(all));
     }
-    Matching matching(std::move(edges_S), hosts_.size(), capacity);
-    match(matching, std::move(all_S));
+    Matching matching(num_shards_, hosts_.size(), capacity);
+    matching.place_all(only(beside_S, hosts_, request_.previous.owner_S));
+    matching.place_all(beside_S);
+    const bool all_placed = matching.place_all(all_S);
+    COLOSSUS_CHECK(all_placed, "{} hosts have no room", num_hosts);
     placement_.owner_S.clear();
     for (size_t s = 0; s < num_shards_; ++s) {
       placement_.owner_S.push_back(hosts_[matching.rank_of(s)].rank);
     }
   }
 
-  // First what can stay, then the rest wherever there is room.
-  void match(Matching& matching, std::vector<std::vector<size_t>> all_S) const {
-    for (size_t s = 0; s < num_shards_; ++s) matching.place(s);
-    matching.set_edges(std::move(all_S));
-    for (size_t s = 0; s < num_shards_; ++s) {
-      if (matching.placed(s)) continue;
-      const bool placed = matching.place(s);
-      COLOSSUS_CHECK(placed, "no room for shard {}", s);
+  // The edges to the rank that had the shard before: it stays if it can.
+  Edges only(const Edges& edges_S, const std::vector<Member>& ranks,
+             const std::vector<int64_t>& previous_S) const {
+    Edges kept_S(num_shards_);
+    for (size_t s = 0; s < std::min(num_shards_, previous_S.size()); ++s) {
+      for (const size_t r : edges_S[s]) {
+        if (ranks[r].rank == previous_S[s]) kept_S[s].push_back(r);
+      }
     }
+    return kept_S;
   }
 
   int64_t machine_of(int64_t rank) const {
@@ -220,9 +167,8 @@ class Chooser {
         [rank](const Member& host) { return host.rank == rank; });
   }
 
-  std::vector<std::vector<size_t>> edges_beside_state(
-      const std::vector<std::vector<size_t>>& allowed_S) const {
-    std::vector<std::vector<size_t>> edges_S;
+  Edges edges_beside_state(const Edges& allowed_S) const {
+    Edges edges_S;
     for (size_t s = 0; s < num_shards_; ++s) {
       std::vector<size_t> edges = beside_state(
           s, request_.members, previous_backup(s), previous_owner(s));
@@ -236,8 +182,8 @@ class Chooser {
   }
 
   // Neighbours in the list take turns, so that backups spread out.
-  std::vector<std::vector<size_t>> allowed_backups() const {
-    std::vector<std::vector<size_t>> allowed_S;
+  Edges allowed_backups() const {
+    Edges allowed_S;
     for (size_t s = 0; s < num_shards_; ++s) {
       std::vector<size_t> allowed = backup_candidates(s);
       if (!allowed.empty()) {
@@ -258,11 +204,14 @@ class Chooser {
       placement_.backup_S = placement_.owner_S;
       return;
     }
-    const std::vector<std::vector<size_t>> allowed_S = allowed_backups();
+    const Edges allowed_S = allowed_backups();
     const size_t num_members = request_.members.size();
-    Matching matching(edges_beside_state(allowed_S), num_members,
-                      smallest_capacity(allowed_S));
-    match(matching, allowed_S);
+    const Edges beside_S = edges_beside_state(allowed_S);
+    Matching matching(num_shards_, num_members, smallest_capacity(allowed_S));
+    matching.place_all(
+        only(beside_S, request_.members, request_.previous.backup_S));
+    matching.place_all(beside_S);
+    matching.place_all(allowed_S);
     placement_.backup_S.clear();
     for (size_t s = 0; s < num_shards_; ++s) {
       placement_.backup_S.push_back(request_.members[matching.rank_of(s)].rank);
@@ -270,13 +219,10 @@ class Chooser {
   }
 
   // Of backups a rank, such that every slice finds a place.
-  int64_t smallest_capacity(
-      const std::vector<std::vector<size_t>>& allowed_S) const {
+  int64_t smallest_capacity(const Edges& allowed_S) const {
     for (int64_t capacity = 1;; ++capacity) {
-      Matching trial(allowed_S, request_.members.size(), capacity);
-      bool all = true;
-      for (size_t s = 0; all && s < num_shards_; ++s) all = trial.place(s);
-      if (all) return capacity;
+      Matching trial(num_shards_, request_.members.size(), capacity);
+      if (trial.place_all(allowed_S)) return capacity;
     }
   }
 

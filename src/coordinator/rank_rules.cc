@@ -34,7 +34,11 @@ bool RankRules::leaves_view(const Board& board) const {
   if (begun_ == nullptr) return false;
   if (board.halted_view >= begun_->view.number) return true;
   if (board.number <= let_go_) return false;
-  return committed_step_ == kNone || committed_step_ >= board.stop_step;
+  return !takes_part() || committed_step_ >= board.stop_step;
+}
+
+bool RankRules::takes_part() const {
+  return std::binary_search(participants_.begin(), participants_.end(), rank_);
 }
 
 void RankRules::obey(const Board& board) {
@@ -53,7 +57,7 @@ void RankRules::enter(std::shared_ptr<const BegunView> begun) {
   newest_view_ = begun_->view.number;
   participants_ = participants_of(begun_->view.placement);
   gathered_ = saved_ = false;
-  committed_step_ = kNone;
+  committed_step_ = begun_->view.start_step;
   word_ = {newest_view_, begun_->view.start_step + 1, Phase::kEntered};
   if (mutation_ == Mutation::kSkipInterruptedStep) ++word_.step;
 }
@@ -96,9 +100,7 @@ Task RankRules::next_of_step() const {
 Task RankRules::next(const Board& board) {
   obey(board);
   if (begun_ == nullptr) return Task::kWait;
-  const bool takes_part =
-      std::binary_search(participants_.begin(), participants_.end(), rank_);
-  if (!takes_part) return Task::kWait;
+  if (!takes_part()) return Task::kWait;
   if (word_.phase == Phase::kEntered) return Task::kHeal;
   if (!gathered_) {
     return all_reached(Phase::kHealed) ? Task::kGather : Task::kWait;
@@ -117,7 +119,6 @@ void RankRules::finished(Task task) {
       break;
     case Task::kGather:
       gathered_ = true;
-      committed_step_ = begun_->view.start_step;
       break;
     case Task::kCompute:
       word_.phase = Phase::kComputed;

@@ -84,6 +84,7 @@ class RankRules {
 
   void obey(const Board& board);
   void enter(std::shared_ptr<const BegunView> begun);
+  bool takes_part() const;
   bool all_reached(Phase phase) const;
   Task next_of_step() const;
 

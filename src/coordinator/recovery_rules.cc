@@ -7,18 +7,26 @@
 namespace colossus::coordinator {
 namespace {
 
-// The last step of `view` that can be trusted, by the rule in the header.
+// The last step of `view` that can be trusted whatever its hash.
 int64_t trusted_up_to(const StartRequest& request, int64_t view) {
   int64_t step = 0;
-  const auto& views = request.views;
-  for (auto v = views.rbegin(); v != views.rend() && v->number >= view; ++v) {
-    const bool next = v + 1 == views.rend() || (v + 1)->number <= view;
-    if (v->number == view || next) step = std::max(step, v->step);
+  for (const ViewStart& known : request.views) {
+    if (known.number == view) step = known.step;
   }
   for (const MachineAnswer& answer : request.answers) {
     if (answer.checked.view == view) step = std::max(step, answer.checked.step);
   }
   return step;
+}
+
+// A view started from this very state, whichever view wrote it.
+bool is_known(const StartRequest& request, const SliceCopy& copy) {
+  const auto slice = static_cast<size_t>(copy.slice);
+  return std::any_of(
+      request.known.begin(), request.known.end(), [&](const KnownState& known) {
+        return known.step == copy.step && slice < known.hash_S.size() &&
+               known.hash_S[slice] == copy.hash;
+      });
 }
 
 struct Candidate {
@@ -36,7 +44,7 @@ std::vector<Candidate> trusted_copies(const StartRequest& request) {
         known_view = copy.view;
         limit = trusted_up_to(request, copy.view);
       }
-      const bool trusted = copy.step <= limit ||
+      const bool trusted = copy.step <= limit || is_known(request, copy) ||
                            request.mutation == Mutation::kTrustUncheckedCopies;
       if (copy.sound && trusted) candidates.push_back({answer.machine, &copy});
     }

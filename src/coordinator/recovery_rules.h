@@ -23,10 +23,18 @@ struct ViewStart {
   bool operator==(const ViewStart&) const = default;
 };
 
+// The right state of a step, as a view started from it.
+struct KnownState {
+  int64_t step = 0;
+  std::vector<Hash128> hash_S;
+  bool operator==(const KnownState&) const = default;
+};
+
 struct StartRequest {
   int64_t num_shards = 1;
   std::vector<MachineAnswer> answers;  // by machine, ascending
   std::vector<ViewStart> views;        // all that began so far, ascending
+  std::vector<KnownState> known;       // from which views started lately
   int64_t checkpoint_step = 0;         // newest; 0: the initial values
   Mutation mutation = Mutation::kNone;
 };
@@ -43,11 +51,12 @@ struct StartChoice {
 
 // The greatest step of which every slice has a copy that can be trusted:
 //   - it passes its own hash;
-//   - it was *checked*: its step is not beyond the start of its view or of the
-//     view after it, nor beyond what a machine that answered knows to be
-//     checked in its view. (A copy that was stored but never compared with its
-//     twin may hold a silent error; a step that any rank committed was checked
-//     at every rank.)
+//   - it was *checked*: its step is not beyond the start of its view, nor
+//   beyond
+//     what a machine that answered knows to be checked in its view; or it has
+//     the step and the hash from which some view started. (A copy that was
+//     stored but never compared with its twin may hold a silent error; a step
+//     that any rank committed was checked at every rank.)
 //   - no other such copy of the same slice and step has another hash.
 // Without such a step, or if the checkpoint is newer: the checkpoint.
 StartChoice choose_start(const StartRequest& request);

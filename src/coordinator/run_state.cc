@@ -38,10 +38,20 @@ void apply_one(RunState& state, const MachineJoined& d) {
             [](const auto& a, const auto& b) { return a.machine < b.machine; });
 }
 
+// Differences that a lost rank was part of may have been its fault.
+void forget_differences(RunState& state, int64_t rank) {
+  std::erase_if(state.differences, [rank](const DifferenceFound& d) {
+    return d.first_rank == rank || d.second_rank == rank;
+  });
+}
+
 void apply_one(RunState& state, const MachineLost& d) {
   MachineState* machine = find_machine(state, d.machine);
   require(machine != nullptr, d.kName, d.machine);
   machine->present = false;
+  for (const RankState& rank : state.ranks) {
+    if (rank.machine == d.machine) forget_differences(state, rank.rank);
+  }
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.machine == d.machine; });
 }
@@ -50,6 +60,7 @@ void apply_one(RunState& state, const MachineDropped& d) {
   MachineState* machine = find_machine(state, d.machine);
   require(machine != nullptr, d.kName, d.machine);
   machine->dropped = true;
+  state.differences.clear();  // it explains them
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.machine == d.machine; });
 }
@@ -63,6 +74,7 @@ void apply_one(RunState& state, const RankAssigned& d) {
 
 void apply_one(RunState& state, const RankLost& d) {
   require(state.rank(d.rank) != nullptr, d.kName, d.rank);
+  forget_differences(state, d.rank);
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.rank == d.rank; });
 }
@@ -85,6 +97,18 @@ void check_lengths(const ViewBegun& d) {
   require(d.hashes.empty() || d.hashes.size() == num_shards, d.kName, d.number);
 }
 
+// Two steps at most lie in memory; a machine that comes back may hold older
+// ones.
+void note_known(RunState& state, const ViewBegun& d) {
+  constexpr size_t kKept = 4;
+  if (d.hashes.empty()) return;
+  std::erase_if(state.known, [&d](const KnownState& known) {
+    return known.step == d.start_step;
+  });
+  state.known.push_back({d.start_step, d.hashes});
+  if (state.known.size() > kKept) state.known.erase(state.known.begin());
+}
+
 void apply_one(RunState& state, const ViewBegun& d) {
   require(state.preparing && d.number == state.number, d.kName, d.number);
   check_lengths(d);
@@ -105,6 +129,7 @@ void apply_one(RunState& state, const ViewBegun& d) {
   state.begun = std::move(begun);
   state.preparing = false;
   state.views.push_back({d.number, d.start_step});
+  note_known(state, d);
 }
 
 void apply_one(RunState& state, const CheckpointCommitted& d) {
@@ -164,7 +189,8 @@ bool operator==(const RunState& a, const RunState& b) {
          a.machines == b.machines && a.ranks == b.ranks &&
          a.number == b.number && a.preparing == b.preparing &&
          a.stop_step == b.stop_step && a.verify == b.verify &&
-         a.views == b.views && a.checkpoint_step == b.checkpoint_step &&
+         a.views == b.views && a.known == b.known &&
+         a.checkpoint_step == b.checkpoint_step &&
          a.differences == b.differences && a.stop_asked == b.stop_asked &&
          a.ended == b.ended && a.failed == b.failed && a.end_step == b.end_step;
 }

@@ -42,6 +42,8 @@ struct RunState {
   std::shared_ptr<const BegunView> begun;  // newest view; null: none yet
   std::vector<ViewStart> views;            // all that began, ascending
 
+  std::vector<KnownState> known;  // the newest starts from memory
+
   int64_t checkpoint_step = 0;
   std::vector<DifferenceFound> differences;  // of updates, at one step
   bool stop_asked = false;

@@ -44,6 +44,8 @@ void HistoryBuilder::add(RunStarted event) {
   forget_steps_after(event.step);
   history_.state = "open";
   history_.finished.reset();
+  history_.view.reset();
+  history_.ranks.clear();
   notice(event.step, Notice::Kind::kNeutral,
          event.resumed ? "Resumed" : "Started", event.reason);
   history_.starts.push_back(std::move(event));
@@ -54,7 +56,7 @@ void HistoryBuilder::add(RunStarted event) {
 // What a resume finds (a damaged checkpoint, say) is in the journal before its
 // start, and behind the end of the view before.
 void HistoryBuilder::note_abrupt_end() {
-  const int64_t last = history_.steps.empty() ? 0 : history_.steps.back().step;
+  const int64_t last = newest_step();
   const auto place = history_.notices.begin() +
                      static_cast<std::ptrdiff_t>(notices_at_last_step_);
   history_.notices.insert(
@@ -143,6 +145,30 @@ void HistoryBuilder::add(const RunFinished& event) {
 
 void HistoryBuilder::add(const Remark& event) {
   notice(event.step, Notice::Kind::kNeutral, "Remark", event.reason);
+}
+
+void HistoryBuilder::add(RankStarted event) { history_.ranks.push_back(event); }
+
+void HistoryBuilder::add(const coordinator::RankLost& event) {
+  std::erase_if(history_.ranks, [&](const RankStarted& rank) {
+    return rank.rank == event.rank;
+  });
+  notice(newest_step(), Notice::Kind::kBad, "Rank lost", event.reason);
+}
+
+void HistoryBuilder::add(coordinator::ViewBegun event) {
+  forget_steps_after(event.start_step);
+  notice(event.start_step, Notice::Kind::kNeutral,
+         fmt::format("View {}", event.number), event.reason);
+  history_.view = std::move(event);
+}
+
+void HistoryBuilder::add(const coordinator::DifferenceFound& event) {
+  notice(event.step, Notice::Kind::kBad, "Bits differ", event.reason);
+}
+
+int64_t HistoryBuilder::newest_step() const {
+  return history_.steps.empty() ? 0 : history_.steps.back().step;
 }
 
 void HistoryBuilder::notice(int64_t step, Notice::Kind kind, std::string title,

@@ -37,6 +37,10 @@ struct RunHistory {
   std::vector<CheckpointSaved> checkpoints;  // the newest last
   std::vector<Notice> notices;               // all but checkpoints saved
   std::optional<RunFinished> finished;
+  // Of a run of several ranks: the newest view, and who started and was not
+  // lost, by rank.
+  std::optional<coordinator::ViewBegun> view;
+  std::vector<RankStarted> ranks;
   // How the last view ended: "finished", "stopped", "failed", or "open" (at
   // work, or killed).
   std::string state = "open";
@@ -69,7 +73,14 @@ class HistoryBuilder {
   void add(const RunFailed& event);
   void add(const RunFinished& event);
   void add(const Remark& event);
+  void add(RankStarted event);
+  void add(const coordinator::RankLost& event);
+  void add(coordinator::ViewBegun event);
+  void add(const coordinator::DifferenceFound& event);
+  template <typename Event>
+  void add(const Event& /*event*/) {}  // the coordinator's own affairs
 
+  int64_t newest_step() const;
   void forget_steps_after(int64_t step);
   void add_expert_load(StepMetrics& event);
   void note_abrupt_end();

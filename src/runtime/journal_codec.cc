@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "runtime/crc32c.h"
 #include "runtime/utf8.h"
 
@@ -35,6 +36,13 @@ class JsonWriter {
   void field(const char* name, double value) { json_[name] = value; }
   void field(const char* name, const std::string& value) {
     json_[name] = valid_utf8(shortened(value, kMaxTextBytes));
+  }
+  void field(const char* name, const std::vector<int64_t>& values) {
+    json_[name] = values;
+  }
+  void field(const char* name, const std::vector<Hash128>& hashes) {
+    Json& list = json_[name] = Json::array();
+    for (const Hash128& hash : hashes) list.push_back(hash.hex());
   }
   void field(const char* name, const ExpertLoad& load) {
     if (load.empty()) return;
@@ -73,6 +81,24 @@ class JsonReader {
     if (const Json* found = find(name)) {
       expect(found->is_string(), name, "text");
       value = found->get<std::string>();
+    }
+  }
+  void field(const char* name, std::vector<int64_t>& values) {
+    const Json* found = find(name);
+    if (found == nullptr) return;
+    expect(found->is_array(), name, "a list of integers");
+    for (const Json& value : *found) {
+      expect(value.is_number_integer(), name, "a list of integers");
+      values.push_back(value.get<int64_t>());
+    }
+  }
+  void field(const char* name, std::vector<Hash128>& hashes) {
+    const Json* found = find(name);
+    if (found == nullptr) return;
+    expect(found->is_array(), name, "a list of hashes");
+    for (const Json& value : *found) {
+      expect(value.is_string(), name, "a list of hashes");
+      hashes.push_back(parse_hash128(value.get<std::string>()));
     }
   }
   void field(const char* name, ExpertLoad& load) {

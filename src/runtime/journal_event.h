@@ -6,8 +6,11 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
+
+#include "coordinator/decision.h"
 
 namespace colossus::runtime {
 
@@ -221,10 +224,32 @@ struct Remark {
   }
 };
 
-using JournalEvent =
-    std::variant<RunStarted, StepMetrics, Validation, TextSample,
-                 CheckpointSaved, CheckpointDamaged, CheckpointSkipped,
-                 RunStopped, RunFailed, RunFinished, Remark>;
+// A rank's process runs; its number was given by a rank_assigned before.
+struct RankStarted {
+  static constexpr const char* kName = "rank_started";
+  int64_t rank = 0;
+  int64_t machine = 0;
+  int64_t pid = 0;
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("rank", rank);
+    v.field("machine", machine);
+    v.field("pid", pid);
+  }
+};
+
+template <typename... Own, typename... Decisions>
+std::variant<Own..., Decisions...> joined_variant(std::variant<Own...>,
+                                                  std::variant<Decisions...>);
+
+// What ranks and their machine report, then what the coordinator decided.
+using JournalEvent = decltype(joined_variant(
+    std::declval<std::variant<RunStarted, StepMetrics, Validation, TextSample,
+                              CheckpointSaved, CheckpointDamaged,
+                              CheckpointSkipped, RunStopped, RunFailed,
+                              RunFinished, Remark, RankStarted>>(),
+    std::declval<coordinator::Decision>()));
 
 struct JournalRecord {
   double wall_seconds = 0;  // since 1970; for people only

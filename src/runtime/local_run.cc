@@ -18,7 +18,6 @@
 namespace colossus::runtime {
 namespace {
 
-using coordinator::Decision;
 using distributed::PostedKind;
 using distributed::SlotState;
 
@@ -62,14 +61,10 @@ std::string loss_text(int64_t rank, const distributed::Loss& loss, int status) {
 
 LocalRun::LocalRun(const LocalRunOptions& options,
                    const agent::MachineLayout& layout, const Clock& clock,
-                   std::function<void(const JournalEvent&)> on_report,
-                   std::function<void(const Decision&)> on_decision,
-                   std::function<void(const std::string&)> on_remark)
+                   std::function<void(const JournalEvent&)> on_event)
     : options_(options),
       clock_(clock),
-      on_report_(std::move(on_report)),
-      on_decision_(std::move(on_decision)),
-      on_remark_(std::move(on_remark)),
+      on_event_(std::move(on_event)),
       machine_(agent::MachineMemory::create(layout)) {
   core_ = std::make_unique<coordinator::CoordinatorCore>(
       core_options(options), initial_state(options), now_us());
@@ -137,7 +132,8 @@ void LocalRun::end_spares() {
 void LocalRun::handle(const coordinator::Event& event) {
   for (const coordinator::Action& action : core_->handle(now_us(), event)) {
     if (const auto* record = std::get_if<coordinator::WriteRecord>(&action)) {
-      on_decision_(record->decision);
+      std::visit([&](const auto& decision) { on_event_(decision); },
+                 record->decision);
     } else if (const auto* send =
                    std::get_if<coordinator::SendOrders>(&action)) {
       obey(*send->orders);
@@ -191,6 +187,7 @@ void LocalRun::start_rank(int64_t rank) {
   const pid_t pid = distributed::start_process(process);
   processes_[rank] = {pid, slot};
   watcher_->watch_child(slot, pid);
+  on_event_(RankStarted{rank, kMachine, pid});
 }
 
 // From the rules' board to the ranks'.
@@ -266,7 +263,8 @@ void LocalRun::note_loss(const distributed::Loss& loss) {
   }
   int status = 0;
   ::waitpid(loss.pid, &status, 0);
-  if (!core_->state().ended) on_remark_(loss_text(rank, loss, status));
+  if (!core_->state().ended)
+    on_event_(Remark{0, loss_text(rank, loss, status)});
   processes_.erase(process);
   rank_gone(rank, board_);
   if (loss.how != distributed::LossKind::kClosed &&
@@ -309,7 +307,7 @@ void LocalRun::hear(int64_t rank, const JournalEvent& event) {
       slot.saved_step = *saved;
     }
   }
-  on_report_(event);
+  on_event_(event);
 }
 
 std::vector<coordinator::SliceCopy> LocalRun::copies() {

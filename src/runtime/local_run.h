@@ -44,13 +44,11 @@ struct LocalRunOptions {
 
 class LocalRun {
  public:
-  // What ranks report is told in order, and so is what was decided, and what
-  // this machine saw, as a sentence. `clock` outlives it.
+  // What ranks report, what this machine saw and what was decided is told in
+  // order. `clock` outlives it.
   LocalRun(const LocalRunOptions& options, const agent::MachineLayout& layout,
            const Clock& clock,
-           std::function<void(const JournalEvent&)> on_report,
-           std::function<void(const coordinator::Decision&)> on_decision,
-           std::function<void(const std::string&)> on_remark);
+           std::function<void(const JournalEvent&)> on_event);
   // Ends all ranks that still live.
   ~LocalRun();
 
@@ -85,9 +83,7 @@ class LocalRun {
 
   const LocalRunOptions options_;
   const Clock& clock_;
-  const std::function<void(const JournalEvent&)> on_report_;
-  const std::function<void(const coordinator::Decision&)> on_decision_;
-  const std::function<void(const std::string&)> on_remark_;
+  const std::function<void(const JournalEvent&)> on_event_;
   agent::MachineMemory machine_;
   std::unique_ptr<coordinator::CoordinatorCore> core_;
   coordinator::Board board_;  // as the rules see it

@@ -121,6 +121,16 @@ void RunLog::on(RunFinished& event) {
   event.loss = last_loss_;
 }
 
+void RunLog::on(Remark& event) {
+  if (event.step == 0) event.step = newest_step_;
+  progress_.note(event.reason);
+}
+
+void RunLog::on(coordinator::ViewBegun& event) {
+  progress_.note(fmt::format("view {} from step {}: {}", event.number,
+                             event.start_step, event.reason));
+}
+
 void RunLog::evaluating(double fraction) {
   progress_.update(now(), {.label = "evaluate",
                            .fraction = fraction,

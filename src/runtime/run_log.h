@@ -24,7 +24,6 @@ class RunLog {
 
   // Of the views before this one.
   int64_t views_before() const { return views_before_; }
-  int64_t newest_step() const { return newest_step_; }
   // Spent in steps, all views together, each step once.
   double training_seconds() const { return training_seconds_; }
 
@@ -35,8 +34,6 @@ class RunLog {
   void write(JournalEvent event);
 
   void evaluating(double fraction);  // the last, full validation
-  // A line for people that the journal does not keep.
-  void note(const std::string& text) { progress_.note(text); }
   // The peak of the processes' real memory against the plan.
   void note_peak_memory(uint64_t peak_bytes);
 
@@ -47,6 +44,8 @@ class RunLog {
   void on(TextSample& event);
   void on(CheckpointDamaged& event);
   void on(RunFinished& event);
+  void on(Remark& event);
+  void on(coordinator::ViewBegun& event);
   template <typename Event>
   void on(Event& /*event*/) {}  // nothing to add
 

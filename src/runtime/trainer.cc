@@ -187,15 +187,6 @@ TrainingSummary run_alone(const config::Config& config,
   return summary;
 }
 
-// What people are told of a decision; "" for those of no interest.
-std::string decision_text(const coordinator::Decision& decision) {
-  if (const auto* d = std::get_if<coordinator::ViewBegun>(&decision)) {
-    return fmt::format("view {} from step {}: {}", d->number, d->start_step,
-                       d->reason);
-  }
-  return "";
-}
-
 LocalRunOptions local_options(const config::Config& config,
                               const Surroundings& around, int64_t start_step,
                               int lock_fd) {
@@ -251,23 +242,12 @@ TrainingSummary run_together(const config::Config& config,
   summary.step = start.step;
   summary.checkpoint =
       checkpoint::checkpoint_folder(config.run.dir, start.step);
-  LocalRun run(
-      local_options(config, around, start.step, lock.fd()),
-      machine_layout(config), around.clock,
-      [&](const JournalEvent& event) {
-        note_in(summary, config, event);
-        log.write(event);
-      },
-      [&](const coordinator::Decision& decision) {
-        const std::string text = decision_text(decision);
-        if (text.empty()) return;
-        log.write(Remark{log.newest_step(), text});
-        log.note(text);
-      },
-      [&](const std::string& remark) {
-        log.write(Remark{log.newest_step(), remark});
-        log.note(remark);
-      });
+  LocalRun run(local_options(config, around, start.step, lock.fd()),
+               machine_layout(config), around.clock,
+               [&](const JournalEvent& event) {
+                 note_in(summary, config, event);
+                 log.write(event);
+               });
   const StopWatch watch(run, around);
   run.run();
   summary.seconds = log.training_seconds();

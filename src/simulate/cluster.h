@@ -70,7 +70,7 @@ struct FakeRank {
   int64_t generation = 0;        // of tasks: an interrupted one never finishes
   bool stopped_in_task = false;  // it hung on the way: writes without a look
   bool resend_pending = false;
-  bool recomputes = false;
+  int64_t saves_until_us = 0;
 
   uint64_t weights = 0;
   int64_t weights_step = coordinator::kNone;
@@ -78,6 +78,7 @@ struct FakeRank {
   std::vector<Peer> peers;
   bool flips_gradient = false;  // the next one
   bool flips_update = false;
+  bool hangs_in_store = false;  // the next time that it writes
 };
 
 struct FakeMachine {

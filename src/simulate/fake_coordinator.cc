@@ -70,6 +70,10 @@ void Simulator::check_record(const Decision& decision) {
     const bool guilty = std::find(guilty_.begin(), guilty_.end(),
                                   dropped->machine) != guilty_.end();
     invariants_.machine_dropped(dropped->machine, guilty);
+    // Somebody brings another one in its place.
+    if (stage_ == Stage::kHealed) {
+      events_.push(now_us_ + 10'000, EventKind::kMachineJoins);
+    }
   } else if (const auto* saved = std::get_if<CheckpointCommitted>(&decision)) {
     check_checkpoint(*saved);
   } else if (const auto* ended = std::get_if<RunEnded>(&decision)) {

@@ -50,7 +50,8 @@ void Simulator::advance(FakeRank& rank) {
   if (!rank.alive || !rank.ready || is_hung(rank, now_us_)) return;
   const Board& board = machine(rank.machine)->board;
   if (rank.task != Task::kWait) {
-    if (!rank.rules.leaves_view(board)) return;
+    // An audit may ask a rank that holds the step up.
+    if (!rank.rules.leaves_view(board)) return recompute(rank);
     rank.task = Task::kWait;  // interrupted between two tiles
     ++rank.generation;
   }
@@ -62,7 +63,8 @@ void Simulator::advance(FakeRank& rank) {
   update_slot(rank);
   if (task != Task::kWait) return start_task(rank, task);
   recompute(rank);
-  if (!rank.rules.in_view() || rank.resend_pending) return;
+  // Its last word of a view that it left still has to reach everybody.
+  if (rank.rules.participants().empty() || rank.resend_pending) return;
   rank.resend_pending = true;
   events_.push(now_us_ + random_.range(15'000, 25'000), EventKind::kRankResend,
                rank.rank);
@@ -93,7 +95,14 @@ void Simulator::start_task(FakeRank& rank, Task task) {
   rank.task = task;
   rank.stopped_in_task = false;
   ++rank.generation;
-  if (task == Task::kStore) begin_store(rank);
+  if (task == Task::kStore) {
+    begin_store(rank);
+    if (rank.hangs_in_store) {  // the worst moment
+      rank.hangs_in_store = false;
+      const int64_t hang_us = scenario_.hang_us;
+      hang_rank(rank, now_us_ + random_.range(hang_us / 2, hang_us * 4));
+    }
+  }
   events_.push(now_us_ + duration_of(rank, task), EventKind::kRankTask,
                rank.rank, rank.generation);
 }
@@ -184,7 +193,7 @@ void Simulator::hear_word(FakeRank& rank, int64_t from,
 void Simulator::resend(FakeRank& rank) {
   rank.resend_pending = false;
   if (!rank.alive || is_hung(rank, now_us_)) return;
-  if (rank.rules.in_view() && rank.task == Task::kWait) say_word(rank);
+  if (rank.task == Task::kWait) say_word(rank);
   advance(rank);
 }
 
@@ -203,6 +212,7 @@ void Simulator::update_slot(FakeRank& rank) {
     }
     slot->view = view;
     slot->committed_step = rank.rules.committed_step();
+    slot->healed = rank.rules.word().phase != coordinator::Phase::kEntered;
   }
   if (news) wake_agent(host);
 }

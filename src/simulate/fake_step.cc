@@ -1,4 +1,5 @@
-// What a rank's tasks do to its machine's memory, with words for tensors.
+// What the tasks of a step do to the machine's memory, with words for tensors.
+// Entering a view and checkpoints: fake_heal.cc.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,8 +11,6 @@ namespace colossus::simulate {
 
 using coordinator::BegunView;
 using coordinator::DifferenceKind;
-using coordinator::kFromCheckpoint;
-using coordinator::kNone;
 using coordinator::Mutation;
 
 Buffer& Simulator::buffer_of(FakeMachine& machine, int64_t slice, Role role,
@@ -20,99 +19,6 @@ Buffer& Simulator::buffer_of(FakeMachine& machine, int64_t slice, Role role,
   const bool one_buffer = mutation() == Mutation::kOverwriteLastStep;
   return store.buffer(role, one_buffer ? 0 : step);
 }
-
-// ---- Entering a view.
-
-bool Simulator::heal(FakeRank& rank) {
-  const BegunView& begun = *rank.rules.begun();
-  const config::Placement& placement = begun.view.placement;
-  for (int64_t s = 0; s < scenario_.options.num_shards; ++s) {
-    const auto i = static_cast<size_t>(s);
-    if (placement.owner_S[i] == rank.rank &&
-        !heal_slice(rank, s, kOwner, begun.owner_source_S[i])) {
-      return false;
-    }
-    if (placement.backup_S[i] == rank.rank &&
-        !heal_slice(rank, s, kBackup, begun.backup_source_S[i])) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool Simulator::heal_slice(FakeRank& rank, int64_t slice, Role role,
-                           int64_t source) {
-  const BegunView& begun = *rank.rules.begun();
-  const int64_t step = begun.view.start_step;
-  FakeMachine& host = *machine(rank.machine);
-  if (source != kFromCheckpoint) return copy_here(rank, slice, role, source);
-  uint64_t content = function_.state(0, slice);
-  if (step > 0) {
-    const auto on_disk =
-        std::find_if(disk_.begin(), disk_.end(), [&](const SavedSlice& s) {
-          return s.step == step && s.slice == slice;
-        });
-    if (on_disk == disk_.end()) {
-      throw Violation{
-          fmt::format("view {} restores step {}, which has no "
-                      "checkpoint",
-                      begun.view.number, step)};
-    }
-    content = on_disk->content;
-  }
-  invariants_.slice_written(rank, host, begun.view.number);
-  buffer_of(host, slice, role, step) = {step, begun.view.number, content,
-                                        content, true};
-  return true;
-}
-
-// In place if the copy of this role is the right one, else from the other one
-// here, else from the source. What is copied is hashed on the way.
-bool Simulator::copy_here(FakeRank& rank, int64_t slice, Role role,
-                          int64_t source) {
-  const BegunView& begun = *rank.rules.begun();
-  const int64_t step = begun.view.start_step;
-  const auto i = static_cast<size_t>(slice);
-  const uint64_t wanted = begun.hash_S[i].low;
-  const bool alone = begun.view.placement.backup_S[i] == config::kNoBackup;
-  FakeMachine& host = *machine(rank.machine);
-  Buffer& target = buffer_of(host, slice, role, step);
-  const auto fits = [&](const Buffer& buffer, bool look) {
-    return buffer.holds(step) && buffer.hash == wanted &&
-           (!look || buffer.sound());
-  };
-  if (fits(target, begun.verify || alone)) return true;
-  FakeMachine* from = machine(source);
-  if (!from->alive || is_cut(source, host.machine)) return false;
-  const bool look = mutation() != Mutation::kSkipTransferHash;
-  for (const Role other : {kOwner, kBackup}) {
-    const Buffer& buffer = buffer_of(*from, slice, other, step);
-    if (&buffer == &target || !fits(buffer, look)) continue;
-    invariants_.slice_written(rank, host, begun.view.number);
-    target = {step, begun.view.number, buffer.content, buffer.hash, true};
-    return true;
-  }
-  report_difference(rank, DifferenceKind::kTransfer, slice, rank.rank, 0,
-                    wanted);
-  return false;
-}
-
-bool Simulator::gather(FakeRank& rank) {
-  const BegunView& begun = *rank.rules.begun();
-  const int64_t step = begun.view.start_step;
-  std::vector<uint64_t> states;
-  for (int64_t s = 0; s < scenario_.options.num_shards; ++s) {
-    const int64_t owner = begun.view.placement.owner_S[static_cast<size_t>(s)];
-    FakeMachine& host = *machine(this->rank(owner)->machine);
-    if (!host.alive || is_cut(host.machine, rank.machine)) return false;
-    states.push_back(buffer_of(host, s, kOwner, step).content);
-  }
-  rank.weights = Function::weights(states);
-  rank.weights_step = step;
-  return true;
-}
-
-// ---- A step.
 
 uint64_t Simulator::gradient_of(FakeRank& rank, int64_t step, int64_t shard) {
   const uint64_t gradient = Function::gradient(rank.weights, step, shard);
@@ -292,46 +198,6 @@ void Simulator::commit(FakeRank& rank) {
     --goal_commits_;
   }
   if (word.step % scenario_.checkpoint_every == 0) save(rank, word.step);
-}
-
-// ---- Checkpoints.
-
-// Writes what it owns now; it lies on disk a while later, if the rank lives.
-void Simulator::save(FakeRank& rank, int64_t step) {
-  const BegunView& begun = *rank.rules.begun();
-  const int64_t view = begun.view.number;
-  FakeMachine& host = *machine(rank.machine);
-  auto slices = std::make_shared<std::vector<SavedSlice>>();
-  for (const int64_t slice :
-       config::owned_shards(begun.view.placement, rank.rank)) {
-    const Buffer& buffer = buffer_of(host, slice, kOwner, step);
-    // A flip at rest is found here; the next update finds it as well.
-    if (!buffer.sound()) {
-      if (begun.save_and_stop) {
-        report_difference(rank, DifferenceKind::kTransfer, slice, rank.rank,
-                          buffer.content, buffer.hash);
-      }
-      return;
-    }
-    slices->push_back({view, step, slice, buffer.content});
-  }
-  events_.push(now_us_ + random_.range(500, 8000), EventKind::kRankSaved,
-               rank.rank, step, view, std::move(slices));
-}
-
-void Simulator::saved(FakeRank& rank, const std::vector<SavedSlice>& slices,
-                      int64_t step, int64_t view) {
-  if (!rank.alive || rank.hung_until > now_us_) return;
-  std::erase_if(disk_, [this](const SavedSlice& s) {
-    return s.step < replayed_.checkpoint_step;
-  });
-  disk_.insert(disk_.end(), slices.begin(), slices.end());
-  FakeMachine& host = *machine(rank.machine);
-  if (auto* slot = coordinator::find_slot(host.board, rank.rank)) {
-    slot->saved_view = view;
-    slot->saved_step = step;
-    wake_agent(host);
-  }
 }
 
 }  // namespace colossus::simulate

@@ -98,6 +98,8 @@ void Simulator::inflict_on_ranks(Fault fault) {
     case Fault::kKillRank:
       return kill_rank(*victim, random_.range(200, 5000));
     case Fault::kHangRank:
+      victim->hangs_in_store = random_.chance(500);
+      if (victim->hangs_in_store) return;
       return hang_rank(*victim, random_.chance(300)
                                     ? kForEver
                                     : now_us_ + random_.range(5'000, 250'000));
@@ -144,8 +146,10 @@ void Simulator::inflict_on_machines(Fault fault) {
       if (!victim->agent_alive) return;
       victim->agent_alive = false;
       trace([&] { return fmt::format("agent {} dies", victim->machine); });
-      events_.push(now_us_ + random_.range(2'000, 300'000),
-                   EventKind::kAgentReturns, victim->machine);
+      events_.push(
+          now_us_ + (random_.chance(500) ? random_.range(500, 10'000)
+                                         : random_.range(10'000, 300'000)),
+          EventKind::kAgentReturns, victim->machine);
       return;
     case Fault::kHangAgent:
       victim->agent_hung_until = now_us_ + random_.range(5'000, 300'000);
@@ -211,10 +215,10 @@ void Simulator::inflict_flip(Fault fault) {
 
 // In a copy of the newest state that has a twin by which it will be found.
 void Simulator::flip_at_rest() {
-  if (replayed_.begun == nullptr) return;
-  const auto& placement = replayed_.begun->view.placement;
   FakeMachine* host = any_machine();
-  if (placement.backup_S[0] == config::kNoBackup || host == nullptr) return;
+  if (host == nullptr || host->board.begun == nullptr) return;
+  const auto& placement = host->board.begun->view.placement;
+  if (placement.backup_S[0] == config::kNoBackup) return;
   const int64_t slice = random_.range(0, scenario_.options.num_shards - 1);
   const Role role = random_.chance(500) ? kOwner : kBackup;
   Buffer* newest = nullptr;
@@ -224,12 +228,36 @@ void Simulator::flip_at_rest() {
     if (newest == nullptr || buffer.step > newest->step) newest = &buffer;
   }
   if (newest == nullptr) return;
-  newest->content ^= 4;
+  newest->content ^= random_.bits() | 1;
   guilty_.push_back(host->machine);
   trace([&] {
     return fmt::format("slice {} of step {} flips on machine {}", slice,
                        newest->step, host->machine);
   });
+}
+
+bool Simulator::can_host(const FakeMachine& host) const {
+  const auto* known = replayed_.machine(host.machine);
+  return host.alive && (known == nullptr || !known->dropped);
+}
+
+// Some machines are dead for good; at least one of those that stay can host.
+void Simulator::bury_machines() {
+  const auto counts = [this](const FakeMachine& m) {
+    return can_host(m) && !m.bad;
+  };
+  int64_t hosts = std::count_if(machines_.begin(), machines_.end(), counts);
+  if (hosts == 0) {
+    add_machine();
+    hosts = 1;
+  }
+  for (FakeMachine& m : machines_) {
+    if (!m.alive) continue;
+    const bool spared = counts(m) && hosts == 1;
+    if (!m.bad && (spared || !random_.chance(250))) continue;
+    hosts -= counts(m);
+    lose_machine(m);
+  }
 }
 
 // A core that can go on is healed for good; whatever else failed stays failed.
@@ -239,36 +267,27 @@ void Simulator::heal_core() {
   storm_until_us_ = 0;
   scenario_.drop_permille = scenario_.late_permille = 0;
   crashes_midway_ = false;
-  if (num_alive_machines() == 0) add_machine();
+  bury_machines();
   for (FakeMachine& m : machines_) {
     if (!m.alive) continue;
-    const bool dies =
-        num_alive_machines() > 1 && (m.bad || random_.chance(250));
-    if (dies) {
-      lose_machine(m);
-      continue;
-    }
-    m.bad = false;
     m.agent_hung_until = std::min(m.agent_hung_until, now_us_);
-    if (!m.agent_alive) {
-      events_.push(now_us_ + random_.range(0, 50'000), EventKind::kAgentReturns,
-                   m.machine);
-    }
+    if (m.agent_alive) continue;
+    events_.push(now_us_ + random_.range(0, 50'000), EventKind::kAgentReturns,
+                 m.machine);
   }
   for (const auto& r : ranks_) {
     if (r == nullptr || !r->alive) continue;
     r->slowness = 1;
-    r->flips_gradient = r->flips_update = false;
+    r->flips_gradient = r->flips_update = r->hangs_in_store = false;
     if (r->hung_until > now_us_ && random_.chance(500)) {
       r->hung_until = kForEver;
     }
   }
   if (core_ == nullptr) coordinator_returns();
   goal_commits_ = 3;
-  if (scenario_.stops) {
-    stop_asked_ = true;
-    coordinator_hears(coordinator::StopRequest{"as the user asked"});
-  }
+  if (!scenario_.stops) return;
+  stop_asked_ = true;
+  coordinator_hears(coordinator::StopRequest{"as the user asked"});
 }
 
 }  // namespace colossus::simulate

@@ -64,6 +64,7 @@ void Invariants::view_entered(const std::shared_ptr<const BegunView>& begun) {
   if (seen.begun == nullptr) {
     check_apart(*begun);
     seen.begun = begun;
+    seen.committed_step = begun->view.start_step;
     seen.owner_S.assign(static_cast<size_t>(num_shards_), kNone);
   }
   if (seen.begun == begun) return;
@@ -139,6 +140,8 @@ void Invariants::step_committed(const FakeRank& rank, int64_t view,
   // A machine that is cut off may commit late in a view that is over.
   if (view == newest_view_) check_stored(*rank.rules.begun(), step, machines);
   committed_step_ = std::max(committed_step_, step);
+  int64_t& committed = views_[view].committed_step;
+  committed = std::max(committed, step);
 }
 
 void Invariants::journal_matches(const coordinator::RunState& replayed,
@@ -147,6 +150,12 @@ void Invariants::journal_matches(const coordinator::RunState& replayed,
     violated("the journal replays to another state ({} records, state {})",
              replayed.version, state.version);
   }
+}
+
+// One that was stored, but never committed in its view, may be wrong.
+bool Invariants::is_committed(const Buffer& buffer) const {
+  const auto view = views_.find(buffer.view);
+  return view != views_.end() && buffer.step <= view->second.committed_step;
 }
 
 bool Invariants::restorable(int64_t step, const coordinator::RunState& state,
@@ -159,8 +168,8 @@ bool Invariants::restorable(int64_t step, const coordinator::RunState& state,
       SliceStore& store = machine->store_S[static_cast<size_t>(slice)];
       for (const Role role : {kOwner, kBackup}) {
         const Buffer& buffer = store.buffer(role, step);
-        found = found || (buffer.holds(step) && buffer.sound() &&
-                          buffer.content == function_.state(step, slice));
+        found = found ||
+                (buffer.holds(step) && buffer.sound() && is_committed(buffer));
       }
     }
     if (!found) return false;

@@ -53,6 +53,7 @@ class Invariants {
   int64_t newest_view() const { return newest_view_; }
 
  private:
+  bool is_committed(const Buffer& buffer) const;
   bool restorable(int64_t step, const coordinator::RunState& state,
                   std::vector<FakeMachine>& machines);
   void check_apart(const coordinator::BegunView& begun) const;
@@ -62,6 +63,7 @@ class Invariants {
   struct SeenView {
     std::shared_ptr<const coordinator::BegunView> begun;
     std::vector<int64_t> owner_S;  // who acted
+    int64_t committed_step = 0;    // the greatest, or where it starts
   };
 
   Function& function_;

@@ -178,7 +178,9 @@ const std::vector<NamedMutation>& all_mutations() {
       {Mutation::kIgnoreSilence, "ignore_silence"},
       {Mutation::kBlameOwner, "blame_owner"},
       {Mutation::kSoftAfterLoss, "soft_after_loss"},
-      {Mutation::kHearDeadAgents, "hear_dead_agents"},
+      {Mutation::kSaveLeastStep, "save_least_step"},
+      {Mutation::kWaitForLostSource, "wait_for_lost_source"},
+      {Mutation::kSoftBeforeAllEntered, "soft_before_all_entered"},
   };
   return kAll;
 }

@@ -74,6 +74,7 @@ void Simulator::go_on_to_next_stage() {
   }
   if (goal_commits_ <= 0 && !stop_asked_) stage_ = Stage::kOver;
   if (now_us_ > deadline_us_) {
+    trace([&] { return describe_coordinator(); });
     throw Violation{stop_asked_ ? "the run does not stop, though healed"
                                 : "no step commits, though healed"};
   }
@@ -128,6 +129,31 @@ void Simulator::handle(const Occurrence& o) {
     case EventKind::kFault:
       return next_fault();
   }
+}
+
+std::string Simulator::describe_coordinator() const {
+  if (core_ == nullptr) return "no coordinator";
+  const coordinator::RunState& state = core_->state();
+  std::string text = fmt::format(
+      "coordinator: version {}, number {}, {}, ranks", state.version,
+      state.number, state.preparing ? "preparing" : "begun");
+  for (const auto& r : state.ranks) {
+    text += fmt::format(" {}@{}", r.rank, r.machine);
+  }
+  for (const auto& m : state.machines) {
+    const FakeMachine& fake = machines_[static_cast<size_t>(m.machine)];
+    text += fmt::format(
+        "\n    machine {}: {}{}; {}, board: version {}, number {}{}", m.machine,
+        m.present ? "present" : "lost", m.dropped ? ", dropped" : "",
+        fake.alive ? "alive" : "dead", fake.board.version, fake.board.number,
+        coordinator::has_let_go(fake.board) ? "" : ", holds on");
+    for (const auto& slot : fake.board.slots) {
+      text += fmt::format("; rank {}: let go {}, view {}{}{}", slot.rank,
+                          slot.let_go, slot.view, slot.ready ? ", ready" : "",
+                          slot.dying ? ", dying" : "");
+    }
+  }
+  return text;
 }
 
 bool Simulator::is_cut(int64_t from_machine, int64_t to_machine) const {

@@ -51,6 +51,7 @@ class Simulator {
   void handle(const Occurrence& occurrence);
   void go_on_to_next_stage();
   void note(const std::string& what) const;
+  std::string describe_coordinator() const;
   template <typename Make>
   void trace(const Make& make) const {
     if (trace_) note(make());
@@ -85,7 +86,7 @@ class Simulator {
   void board_changed(FakeMachine& machine);
   bool agent_runs(const FakeMachine& machine) const;
 
-  // Ranks (fake_rank.cc, fake_step.cc).
+  // Ranks (fake_rank.cc; their tasks: fake_heal.cc, fake_step.cc).
   void start_rank(FakeMachine& machine, int64_t rank);
   void kill_rank(FakeRank& rank, int64_t notice_after_us);
   void advance(FakeRank& rank);
@@ -134,9 +135,11 @@ class Simulator {
   void cut_link();
   void flip_at_rest();
   void heal_core();
+  void bury_machines();
   FakeRank* any_rank();
   FakeMachine* any_machine();
   int64_t num_alive_machines() const;
+  bool can_host(const FakeMachine& host) const;
 
   FakeMachine* machine(int64_t number);
   FakeRank* rank(int64_t number);

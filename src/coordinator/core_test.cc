@@ -1,0 +1,358 @@
+// The core under a hand-moved clock. Thousands of histories: simulate/.
+#include "coordinator/core.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+namespace colossus::coordinator {
+namespace {
+
+// A coordinator and machines that say what a test has them say.
+class Run : public testing::Test {
+ protected:
+  Run() {
+    options_.num_shards = 4;
+    options_.total_steps = 100;
+    options_.silence_us = 1000;
+    options_.repeat_us = 100;
+    options_.join_patience_us = 50;
+    options_.copy_patience_us = 5000;
+    journal_ = {SizeAsked{2, 0, "new run"}};
+    restart();
+  }
+
+  void restart() {
+    core_ =
+        std::make_unique<CoordinatorCore>(options_, replay(journal_), now_us_);
+  }
+
+  void tell(const Event& event) {
+    for (const Action& action : core_->handle(now_us_, event)) {
+      if (const auto* record = std::get_if<WriteRecord>(&action)) {
+        journal_.push_back(record->decision);
+      } else if (const auto* sent = std::get_if<SendOrders>(&action)) {
+        orders_[sent->orders->machine] = *sent->orders;
+        // What orders say is on disk before they leave.
+        EXPECT_LE(sent->orders->version, std::ssize(journal_));
+      }
+    }
+  }
+
+  void wait(int64_t us) {
+    now_us_ += us;
+    tell(TimerFired{});
+  }
+
+  // The machine did all that its newest orders say.
+  AgentReport obedient(int64_t machine) {
+    const AgentOrders& o = orders_[machine];
+    AgentReport report;
+    report.machine = machine;
+    report.incarnation = 1;
+    report.sequence = ++sequence_;
+    report.version = o.version;
+    report.number = o.number;
+    report.answered = true;
+    report.checked = checked_;
+    for (const int64_t rank : o.ranks) {
+      RankSlot slot;
+      slot.rank = rank;
+      slot.ready = true;
+      slot.let_go = o.number;
+      slot.view = o.begun != nullptr ? o.begun->view.number : 0;
+      slot.healed = true;
+      slot.committed_step = committed_step_;
+      report.ranks.push_back(slot);
+    }
+    if (o.begun == nullptr) report.copies = copies_[machine];
+    return report;
+  }
+  void obey(int64_t machine) { tell(obedient(machine)); }
+
+  // Two machines with a rank each, in view 1.
+  void start() {
+    for (int round = 0; round < 4; ++round) {
+      obey(0);
+      obey(1);
+    }
+    ASSERT_EQ(core_->state().number, 1);
+    ASSERT_FALSE(core_->state().preparing);
+  }
+
+  // All slices of `step` lie, checked, on machine 0 and 1.
+  void commit(int64_t step) {
+    committed_step_ = step;
+    const int64_t view = core_->state().begun->view.number;
+    checked_ = {view, step};
+    for (const int64_t machine : {0, 1}) {
+      copies_[machine].clear();
+      for (int64_t s = 0; s < 4; ++s) {
+        copies_[machine].push_back({s, step, view, {1, 2}, true});
+      }
+    }
+    obey(0);
+    obey(1);
+  }
+
+  AgentReport without_ranks(int64_t machine) {
+    AgentReport report = obedient(machine);
+    report.ranks.clear();
+    return report;
+  }
+
+  template <typename Record>
+  const Record* last() const {
+    for (auto d = journal_.rbegin(); d != journal_.rend(); ++d) {
+      if (const auto* record = std::get_if<Record>(&*d)) return record;
+    }
+    return nullptr;
+  }
+
+  CoordinatorOptions options_;
+  std::unique_ptr<CoordinatorCore> core_;
+  std::vector<Decision> journal_;
+  std::map<int64_t, AgentOrders> orders_;
+  std::map<int64_t, std::vector<SliceCopy>> copies_;
+  CheckedStep checked_;
+  int64_t committed_step_ = 0;
+  int64_t sequence_ = 0;
+  int64_t now_us_ = 0;
+};
+
+TEST_F(Run, StartsRanksOnTheMachinesThatJoin) {
+  obey(0);
+  EXPECT_EQ(orders_[0].ranks, (std::vector<int64_t>{0, 1}));
+  obey(1);
+  EXPECT_EQ(orders_[1].ranks, std::vector<int64_t>{2});  // for the backups
+}
+
+TEST_F(Run, BeginsItsFirstViewInTwoRounds) {
+  start();
+  EXPECT_EQ(last<ViewBegun>()->start_step, 0);
+  EXPECT_NE(last<PrepareBegun>(), nullptr);
+  ASSERT_NE(orders_[0].begun, nullptr);
+  EXPECT_EQ(orders_[0].begun->view.number, 1);
+}
+
+TEST_F(Run, DoesNotBeginBeforeEveryMachineAnswered) {
+  start();
+  commit(5);
+  tell(without_ranks(1));
+  ASSERT_TRUE(core_->state().preparing);
+  obey(0);
+  EXPECT_TRUE(core_->state().preparing);
+  obey(1);
+  EXPECT_FALSE(core_->state().preparing);
+  EXPECT_EQ(last<ViewBegun>()->start_step, 5);
+}
+
+TEST_F(Run, ReplacesALostRankAndSaysWhy) {
+  start();
+  commit(5);
+  const int64_t lost = orders_[1].ranks.front();
+  tell(without_ranks(1));
+  EXPECT_EQ(last<RankLost>()->rank, lost);
+  EXPECT_NE(last<PrepareBegun>()->reason.find(fmt::format("rank {}", lost)),
+            std::string::npos);
+  EXPECT_EQ(last<PrepareBegun>()->stop_step, kAtOnce);
+  EXPECT_GT(last<RankAssigned>()->rank, lost);
+}
+
+TEST_F(Run, TheJournalReplaysToItsState) {
+  start();
+  commit(5);
+  tell(without_ranks(1));
+  EXPECT_TRUE(replay(journal_) == core_->state());
+}
+
+TEST_F(Run, ARestartedCoordinatorChangesNothing) {
+  start();
+  commit(5);
+  const size_t records = journal_.size();
+  restart();
+  obey(0);
+  obey(1);
+  wait(100);
+  EXPECT_EQ(journal_.size(), records);
+}
+
+TEST_F(Run, ARestartedCoordinatorGoesOnWithAViewChange) {
+  start();
+  commit(5);
+  tell(without_ranks(1));
+  restart();
+  obey(0);
+  EXPECT_TRUE(core_->state().preparing);
+  obey(1);
+  EXPECT_FALSE(core_->state().preparing);
+  EXPECT_EQ(core_->state().number, 2);
+}
+
+TEST_F(Run, GivesUpASilentMachine) {
+  start();
+  commit(5);
+  for (int i = 0; i < 12; ++i) {
+    wait(100);
+    obey(0);
+  }
+  ASSERT_NE(last<MachineLost>(), nullptr);
+  EXPECT_EQ(last<MachineLost>()->machine, 1);
+}
+
+TEST_F(Run, WaitsForASilentAgentWhileStepsCommit) {
+  start();
+  for (int64_t step = 5; step < 30; ++step) {
+    wait(100);
+    committed_step_ = step;
+    obey(0);
+  }
+  EXPECT_EQ(last<MachineLost>(), nullptr);
+}
+
+TEST_F(Run, ACoordinatorThatHearsNobodyGivesUpNobody) {
+  start();
+  for (int i = 0; i < 50; ++i) wait(100);
+  EXPECT_EQ(last<MachineLost>(), nullptr);
+}
+
+TEST_F(Run, RepeatsOrdersUntilTheyArrived) {
+  start();
+  AgentReport late = obedient(0);
+  late.version = 1;
+  orders_.erase(0);
+  wait(200);
+  EXPECT_EQ(orders_.count(0), 0u);  // they had arrived
+  tell(late);
+  wait(200);
+  EXPECT_EQ(orders_.count(0), 1u);
+}
+
+TEST_F(Run, IgnoresReportsThatAreOlderThanTheNewest) {
+  start();
+  const AgentReport old = without_ranks(1);
+  obey(1);
+  const size_t records = journal_.size();
+  tell(old);
+  EXPECT_EQ(journal_.size(), records);
+  AgentReport successor = obedient(1);
+  successor.incarnation = 2;
+  successor.sequence = 1;
+  tell(successor);
+  tell(without_ranks(1));  // of its predecessor
+  EXPECT_EQ(journal_.size(), records);
+}
+
+TEST_F(Run, GrowsAtACommitAndShrinksToo) {
+  start();
+  commit(5);
+  tell(ResizeRequest{4, 0, "asked"});
+  obey(0);
+  obey(1);
+  ASSERT_TRUE(core_->state().preparing);
+  EXPECT_EQ(core_->state().stop_step, 6);
+  obey(0);
+  obey(1);
+  EXPECT_EQ(config::hosting_ranks(core_->state().begun->view.placement).size(),
+            4u);
+  tell(ResizeRequest{1, 1, "asked"});
+  EXPECT_TRUE(core_->state().preparing);
+  obey(0);
+  obey(1);
+  EXPECT_EQ(config::hosting_ranks(core_->state().begun->view.placement).size(),
+            1u);
+  EXPECT_EQ(core_->state().ranks.size(), 2u);
+}
+
+TEST_F(Run, ALossDuringASoftChangeMakesItHard) {
+  start();
+  commit(5);
+  tell(StopRequest{"asked"});
+  ASSERT_EQ(core_->state().stop_step, 6);
+  const int64_t number = core_->state().number;
+  tell(without_ranks(1));
+  EXPECT_EQ(core_->state().stop_step, kAtOnce);
+  EXPECT_GT(core_->state().number, number);
+}
+
+TEST_F(Run, StopsAfterACheckpoint) {
+  start();
+  commit(5);
+  tell(StopRequest{"asked"});
+  obey(0);
+  obey(1);
+  ASSERT_TRUE(core_->state().begun->save_and_stop);
+  for (const int64_t machine : {0, 1}) {
+    AgentReport report = obedient(machine);
+    for (RankSlot& slot : report.ranks) {
+      slot.saved_view = core_->state().number;
+      slot.saved_step = 5;
+    }
+    tell(report);
+  }
+  EXPECT_EQ(core_->state().checkpoint_step, 5);
+  EXPECT_TRUE(core_->state().ended);
+  EXPECT_TRUE(orders_[0].ranks.empty());
+}
+
+TEST_F(Run, CommitsNoCheckpointOfAnOlderView) {
+  start();
+  commit(5);
+  for (const int64_t machine : {0, 1}) {
+    AgentReport report = obedient(machine);
+    for (RankSlot& slot : report.ranks) {
+      slot.saved_view = core_->state().number - 1;
+      slot.saved_step = 5;
+    }
+    tell(report);
+  }
+  EXPECT_EQ(core_->state().checkpoint_step, 0);
+}
+
+TEST_F(Run, WaitsAWhileForALostMachineThatMayHoldTheSteps) {
+  start();
+  commit(5);
+  copies_[0].clear();  // only machine 1 has them
+  for (int i = 0; i < 12; ++i) {
+    wait(100);
+    obey(0);
+  }
+  ASSERT_NE(last<MachineLost>(), nullptr);
+  obey(0);
+  EXPECT_TRUE(core_->state().preparing);
+  while (core_->state().preparing && now_us_ < 100'000) {
+    wait(100);
+    obey(0);
+  }
+  EXPECT_GE(now_us_, options_.copy_patience_us);
+  EXPECT_EQ(last<ViewBegun>()->start_step, 0);
+}
+
+TEST_F(Run, NamesAStragglerOnce) {
+  options_.straggler_reports = 3;
+  restart();
+  journal_.push_back(SizeAsked{3, 0, "more"});
+  restart();
+  start();
+  for (int i = 0; i < 10; ++i) {
+    for (const int64_t machine : {0, 1}) {
+      AgentReport report = obedient(machine);
+      for (RankSlot& slot : report.ranks) {
+        slot.shard_us = slot.rank == 0 ? 900 : 100;
+      }
+      tell(report);
+    }
+  }
+  const auto named =
+      std::count_if(journal_.begin(), journal_.end(), [](const Decision& d) {
+        return std::holds_alternative<StragglerFound>(d);
+      });
+  EXPECT_EQ(named, 1);
+  EXPECT_EQ(last<StragglerFound>()->rank, 0);
+  EXPECT_NE(core_->state().rank(0), nullptr);  // not asked to replace it
+}
+
+}  // namespace
+}  // namespace colossus::coordinator

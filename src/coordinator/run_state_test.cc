@@ -1,0 +1,125 @@
+#include "coordinator/run_state.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "base/error.h"
+
+namespace colossus::coordinator {
+namespace {
+
+ViewBegun view(int64_t number) {
+  ViewBegun v;
+  v.number = number;
+  v.members = {0};
+  v.machines = {7};
+  v.owners = {0, 0};
+  v.backups = {-1, -1};
+  v.owner_sources = {-1, -1};
+  v.backup_sources = {-1, -1};
+  return v;
+}
+
+std::vector<Decision> short_journal() {
+  return {SizeAsked{2, 1, "new run"},
+          MachineJoined{7, "joined"},
+          RankAssigned{0, 7, "wanted"},
+          RankAssigned{1, 7, "wanted"},
+          PrepareBegun{1, kAtOnce, false, "start"},
+          view(1),
+          CheckpointCommitted{1, 4, "saved"},
+          RankLost{1, "killed"}};
+}
+
+TEST(RunState, IsWhatTheJournalSays) {
+  const RunState state = replay(short_journal());
+  EXPECT_EQ(state.version, 8);
+  EXPECT_EQ(state.wanted_ranks, 2);
+  EXPECT_EQ(state.next_rank, 2);
+  ASSERT_EQ(state.ranks.size(), 1u);
+  EXPECT_EQ(state.ranks[0].rank, 0);
+  EXPECT_EQ(state.number, 1);
+  EXPECT_FALSE(state.preparing);
+  EXPECT_EQ(state.begun->view.placement.owner_S, (std::vector<int64_t>{0, 0}));
+  EXPECT_EQ(state.checkpoint_step, 4);
+  EXPECT_TRUE(state == replay(short_journal()));
+}
+
+TEST(RunState, DiffersAfterEveryRecord) {
+  const std::vector<Decision> journal = short_journal();
+  for (size_t n = 0; n < journal.size(); ++n) {
+    const std::span<const Decision> all(journal);
+    EXPECT_FALSE(replay(all.first(n)) == replay(all.first(n + 1))) << n;
+  }
+}
+
+TEST(RunState, ALostMachineTakesItsRanksWithIt) {
+  std::vector<Decision> journal = short_journal();
+  journal.push_back(MachineLost{7, "silent"});
+  const RunState state = replay(journal);
+  EXPECT_TRUE(state.ranks.empty());
+  EXPECT_FALSE(state.machine(7)->present);
+}
+
+TEST(RunState, RefusesRecordsThatContradictThoseBefore) {
+  const std::vector<Decision> contradictions = {
+      RankAssigned{5, 7, "a number that is not next"},
+      RankAssigned{2, 8, "a machine that nobody knows"},
+      RankLost{1, "lost already"},
+      MachineLost{8, "unknown"},
+      PrepareBegun{1, kAtOnce, false, "an old number"},
+      view(1),
+      view(2),
+      SizeAsked{0, 0, "none"},
+      CheckpointCommitted{1, 3, "older than the newest"}};
+  for (const Decision& wrong : contradictions) {
+    std::vector<Decision> journal = short_journal();
+    journal.push_back(wrong);
+    EXPECT_THROW(replay(journal), CorruptFile) << wrong.index();
+  }
+}
+
+TEST(RunState, RefusesAViewWhoseListsDoNotFitTogether) {
+  for (int broken = 0; broken < 5; ++broken) {
+    ViewBegun v = view(2);
+    if (broken == 0) v.machines.clear();
+    if (broken == 1) v.backups.pop_back();
+    if (broken == 2) v.owner_sources.pop_back();
+    if (broken == 3) v.hashes.resize(1);
+    if (broken == 4) v.owners.clear();
+    std::vector<Decision> journal = short_journal();
+    journal.push_back(PrepareBegun{2, kAtOnce, false, "again"});
+    journal.push_back(v);
+    EXPECT_THROW(replay(journal), CorruptFile) << broken;
+  }
+}
+
+// Names the fields that it is shown.
+struct Names {
+  std::vector<std::string> names;
+  template <typename Value>
+  void field(const char* name, Value&) {
+    names.push_back(name);
+  }
+};
+
+TEST(Decision, EveryRecordHasANameAndAReason) {
+  std::set<std::string> seen;
+  const auto look = [&seen](auto record) {
+    Names names;
+    record.visit_fields(names);
+    EXPECT_EQ(names.names.back(), "reason") << record.kName;
+    EXPECT_TRUE(seen.insert(record.kName).second) << record.kName;
+  };
+  const auto look_at_all =
+      [&look]<typename... Records>(std::variant<Records...>) {
+        (look(Records{}), ...);
+      };
+  look_at_all(Decision{});
+  EXPECT_EQ(seen.size(), std::variant_size_v<Decision>);
+}
+
+}  // namespace
+}  // namespace colossus::coordinator
