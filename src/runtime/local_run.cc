@@ -295,8 +295,10 @@ void LocalRun::hear(int64_t rank, const JournalEvent& event) {
   }
   std::optional<int64_t> saved;
   if (const auto* e = std::get_if<CheckpointSaved>(&event)) {
+    // That of the last step may be on disk before the view in which the run
+    // ends, while the chief has yet to validate and to say that it finished.
     const bool ends = board_.begun != nullptr && board_.begun->save_and_stop;
-    if (!ends) saved = e->step;
+    if (!ends && e->step < options_.total_steps) saved = e->step;
   }
   if (const auto* e = std::get_if<RunFinished>(&event)) saved = e->step;
   if (const auto* e = std::get_if<RunStopped>(&event)) saved = e->step;
