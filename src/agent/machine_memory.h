@@ -35,6 +35,7 @@ class MachineMemory {
   distributed::Board& board() { return board_; }
   const distributed::Windows& windows() const { return windows_; }
   checkpoint::SliceStore& store() { return store_; }
+  int num_slots() const { return board_.num_slots(); }
   // `fresh`: for a rank to come; what its predecessor's slot held is gone.
   distributed::MessageRing ring(int slot, bool fresh) const;
 

@@ -59,7 +59,9 @@ void CoordinatorCore::take(const ResizeRequest& request) {
 }
 
 void CoordinatorCore::take(const StopRequest& request) {
-  if (!state_.stop_asked && !state_.ended) record(StopAsked{request.reason});
+  if (state_.ended) return;
+  if (!state_.stop_asked) record(StopAsked{request.reason});
+  if (request.at_once) end(false, request.reason + ", at once");
 }
 
 bool CoordinatorCore::is_newer(const Heard& heard,
@@ -108,6 +110,8 @@ bool CoordinatorCore::is_over() const { return state_.ended; }
 
 void CoordinatorCore::decide() {
   if (is_over()) return;
+  end_when_failed();
+  if (is_over()) return;
   note_silent_machines();
   note_lost_ranks();
   note_checkpoint();
@@ -149,6 +153,14 @@ void CoordinatorCore::note_silent_machines() {
   }
 }
 
+std::string CoordinatorCore::how_it_ended(const AgentReport& report,
+                                          int64_t rank) {
+  for (const protocol::RankEnd& end : report.ends) {
+    if (end.rank == rank) return end.how;
+  }
+  return fmt::format("rank {} on machine {} was lost", rank, report.machine);
+}
+
 // A rank that its agent was told of, and does not name, is dead.
 void CoordinatorCore::note_lost_ranks() {
   const std::vector<RankState> ranks = state_.ranks;
@@ -157,8 +169,7 @@ void CoordinatorCore::note_lost_ranks() {
     if (heard == nullptr || !heard->reported) continue;
     if (heard->report.version < rank.version) continue;
     if (reported_slot(rank.rank) != nullptr) continue;
-    lose_rank(rank.rank, fmt::format("rank {} on machine {} was lost",
-                                     rank.rank, rank.machine));
+    lose_rank(rank.rank, how_it_ended(heard->report, rank.rank));
   }
 }
 
@@ -194,6 +205,24 @@ void CoordinatorCore::end_when_saved() {
                       : fmt::format("stopped as asked, after step {}", step)});
 }
 
+void CoordinatorCore::end(bool failed, const std::string& reason) {
+  if (!state_.ended) record(RunEnded{committed_step_, failed, reason});
+}
+
+void CoordinatorCore::end_when_failed() {
+  for (const Heard& heard : heard_) {
+    for (const protocol::RankEnd& rank : heard.report.ends) {
+      if (rank.failed) end(true, rank.how);
+    }
+  }
+  const int64_t most = options_.most_losses_without_step;
+  if (most > 0 && state_.losses_without_step > most) {
+    end(true, fmt::format("{} ranks were lost and no step was done between; "
+                          "the last: {}",
+                          state_.losses_without_step, lost_reason_));
+  }
+}
+
 std::shared_ptr<const AgentOrders> CoordinatorCore::orders_for(
     int64_t machine) const {
   auto orders = std::make_shared<AgentOrders>();
@@ -210,6 +239,8 @@ std::shared_ptr<const AgentOrders> CoordinatorCore::orders_for(
     const Difference& d = audit_->difference;
     orders->recompute = RecomputeOrder{d.view, d.step, d.shard, asked_};
   }
+  orders->hosting_ranks = state_.wanted_ranks;
+  orders->over = state_.ended;
   return orders;
 }
 

@@ -22,8 +22,7 @@
 #include <vector>
 
 #include "coordinator/decision.h"
-#include "coordinator/messages.h"
-#include "coordinator/mutation.h"
+#include "coordinator/protocol_names.h"
 #include "coordinator/recovery_rules.h"
 #include "coordinator/run_state.h"
 
@@ -47,19 +46,12 @@ struct CoordinatorOptions {
   int64_t straggler_percent = 150;
   int64_t straggler_reports = 20;
   bool replace_stragglers = false;
+  // So many ranks may be lost without a step between before the run ends as
+  // failed: they would be lost for ever. 0: any number.
+  int64_t most_losses_without_step = 0;
   Mutation mutation = Mutation::kNone;  // tests and the prover only
 };
 
-// Somebody asked for another number of ranks.
-struct ResizeRequest {
-  int64_t ranks = 1;
-  int64_t spares = 0;
-  std::string reason;
-};
-// Somebody asked the run to stop after a checkpoint.
-struct StopRequest {
-  std::string reason;
-};
 // The time of the last SetTimer came.
 struct TimerFired {};
 
@@ -119,8 +111,11 @@ class CoordinatorCore {
   bool is_over() const;
   void note_silent_machines();
   void note_lost_ranks();
+  static std::string how_it_ended(const AgentReport& report, int64_t rank);
   void note_checkpoint();
   void end_when_saved();
+  void end_when_failed();
+  void end(bool failed, const std::string& reason);
 
   // Members (core_members.cc).
   void release_surplus_ranks();

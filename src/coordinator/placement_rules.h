@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/protocol_names.h"
 #include "config/placement.h"
-#include "coordinator/mutation.h"
 
 namespace colossus::coordinator {
 

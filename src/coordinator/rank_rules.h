@@ -17,8 +17,7 @@
 #include <memory>
 #include <vector>
 
-#include "coordinator/messages.h"
-#include "coordinator/mutation.h"
+#include "coordinator/protocol_names.h"
 
 namespace colossus::coordinator {
 

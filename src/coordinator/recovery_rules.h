@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/messages.h"
-#include "coordinator/mutation.h"
+#include "coordinator/protocol_names.h"
 
 namespace colossus::coordinator {
 

@@ -77,6 +77,7 @@ void apply_one(RunState& state, const RankLost& d) {
   forget_differences(state, d.rank);
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.rank == d.rank; });
+  ++state.losses_without_step;
 }
 
 void apply_one(RunState& state, const PrepareBegun& d) {
@@ -126,6 +127,10 @@ void apply_one(RunState& state, const ViewBegun& d) {
   begun->verify = state.verify;
   begun->last_step = d.last_step;
   begun->save_and_stop = d.save_and_stop;
+  if (state.begun != nullptr &&
+      d.start_step > state.begun->view.start_step) {
+    state.losses_without_step = 0;
+  }
   state.begun = std::move(begun);
   state.preparing = false;
   state.views.push_back({d.number, d.start_step});
@@ -191,7 +196,9 @@ bool operator==(const RunState& a, const RunState& b) {
          a.stop_step == b.stop_step && a.verify == b.verify &&
          a.views == b.views && a.known == b.known &&
          a.checkpoint_step == b.checkpoint_step &&
-         a.differences == b.differences && a.stop_asked == b.stop_asked &&
+         a.differences == b.differences &&
+         a.losses_without_step == b.losses_without_step &&
+         a.stop_asked == b.stop_asked &&
          a.ended == b.ended && a.failed == b.failed && a.end_step == b.end_step;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "coordinator/decision.h"
-#include "coordinator/messages.h"
+#include "coordinator/protocol_names.h"
 #include "coordinator/recovery_rules.h"
 
 namespace colossus::coordinator {
@@ -46,6 +46,7 @@ struct RunState {
 
   int64_t checkpoint_step = 0;
   std::vector<DifferenceFound> differences;  // of updates, at one step
+  int64_t losses_without_step = 0;  // ranks lost since a view began further on
   bool stop_asked = false;
   bool ended = false;
   bool failed = false;

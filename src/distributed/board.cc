@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <random>
 #include <utility>
 
 #include "base/error.h"
@@ -14,7 +15,7 @@ namespace colossus::distributed {
 namespace {
 
 constexpr uint64_t kMagic = 0x647261'6f627373'63ull;  // "cssboard"
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 
 void initialize_life(pthread_mutex_t& life) {
   pthread_mutexattr_t attributes;
@@ -59,6 +60,9 @@ Board Board::create(SharedMemory memory, const Hash128& run, int num_slots) {
   Board board(std::move(memory));
   // Default-initialized, not cleared: the memory is zeros already.
   BoardData& data = *new (board.data_) BoardData;
+  data.machine = -1;
+  std::random_device random;
+  data.memory_id = (uint64_t{random()} << 32) + random();
   for (SlotData& slot : data.slots) {
     initialize_life(slot.life);
     slot.rank = -1;
@@ -184,6 +188,8 @@ SlotReport Board::report(int slot) const {
   report.committed_step = data.committed_step.load();
   report.step_seconds = data.step_seconds.load();
   report.compute_seconds = data.compute_seconds.load();
+  report.saved_view = data.saved_view.load();
+  report.saved_step = data.saved_step.load();
   report.lost = data.lost.load() != 0;
   if (report.state == SlotState::kFailed) {
     report.text.assign(data.text.data(),
@@ -191,6 +197,18 @@ SlotReport Board::report(int slot) const {
   }
   return report;
 }
+
+void Board::reserve(int slot, int64_t rank) {
+  SlotData& data = slot_data(slot);
+  data.state.store(static_cast<uint64_t>(SlotState::kEmpty));
+  data.pid.store(0);
+  data.lost.store(0);
+  data.rank.store(rank);
+}
+
+uint64_t Board::memory_id() const { return data_->memory_id; }
+int64_t Board::machine() const { return data_->machine.load(); }
+void Board::set_machine(int64_t machine) { data_->machine.store(machine); }
 
 int Board::slot_of(int64_t rank) const {
   for (int slot = 0; slot < num_slots(); ++slot) {

@@ -42,6 +42,8 @@ struct SlotReport {
   int64_t committed_step = 0;
   double step_seconds = 0;     // of the last step
   double compute_seconds = 0;  // of that, without waiting for others
+  int64_t saved_view = 0;      // in which it had all of `saved_step` on disk
+  int64_t saved_step = -1;
   std::string text;            // of kFailed
   bool lost = false;           // the watcher found it dead or hung
 };
@@ -73,6 +75,14 @@ class Board {
   bool post(const Posted& posted);
   // Throws RunError if it is out of bounds.
   SlotReport report(int slot) const;
+  // `rank` will take its seat in `slot`, which is free: for a successor, who
+  // must not start that rank again.
+  void reserve(int slot, int64_t rank);
+  // The machine's number in the run, for the agent's successors; -1: none yet.
+  int64_t machine() const;
+  // Random: tells one life of this memory from another.
+  uint64_t memory_id() const;
+  void set_machine(int64_t machine);
   // The slot where `rank` sits or last sat; -1: none.
   int slot_of(int64_t rank) const;
   // Counts changes of slots' states; `wait_news` returns once it is not `seen`

@@ -39,6 +39,7 @@ struct alignas(64) SlotData {
   std::atomic<int64_t> committed_step;
   std::atomic<double> step_seconds;
   std::atomic<double> compute_seconds;
+  std::atomic<int64_t> saved_view, saved_step;  // of the whole state, on disk
   std::array<char, 160> text;  // why it failed; before state says so
   alignas(64) std::atomic<uint64_t> beats;
   std::atomic<uint32_t> away;  // at a disk, say: no beats are expected
@@ -55,6 +56,12 @@ struct alignas(64) SlotData {
   std::atomic<uint32_t> lost;
 };
 
+// Of one who holds an office of the machine (life.h).
+struct alignas(64) LifeData {
+  std::atomic<int64_t> pid;  // 0: nobody yet; kLeft: not needed any more
+  std::atomic<uint64_t> beats;
+};
+
 // Of one shard, from its owner and from its backup, by the phase's parity.
 struct ShardValues {
   using Values = std::array<double, kMaxValues>;
@@ -69,6 +76,9 @@ struct BoardData {
   // Number of a call to prepare at the next commit.
   std::atomic<int64_t> wish;
   alignas(64) std::atomic<uint32_t> news;  // futex: some slot's state changed
+  uint64_t memory_id;  // random; written once
+  std::atomic<int64_t> machine;  // its number in the run; -1: none yet
+  std::array<LifeData, 2> lives;
   // Posting number `sequence` stands in posted[sequence % 2].
   alignas(64) std::atomic<uint64_t> sequence;
   std::array<PostedWords, 2> posted;

@@ -61,24 +61,57 @@ bool MessageRing::write(std::string_view text) {
   return true;
 }
 
+// nullopt: what lies between makes no sense.
+std::optional<MessageRing::Message> MessageRing::message_at(
+    uint64_t begin, uint64_t head) const {
+  uint32_t length = 0;
+  if (head - begin > capacity_ || head - begin <= sizeof(length)) {
+    return std::nullopt;
+  }
+  copy_out(begin, &length, sizeof(length));
+  if (length > head - begin - sizeof(length)) return std::nullopt;
+  Message message;
+  message.text.resize(length);
+  copy_out(begin + sizeof(length), message.text.data(), length);
+  message.end = begin + sizeof(length) + length;
+  return message;
+}
+
 std::optional<std::string> MessageRing::peek() {
+  std::vector<Message> first = peek_several(1, 0);
+  if (first.empty()) return std::nullopt;
+  peeked_bytes_ = first[0].end - header().tail.load(std::memory_order_relaxed);
+  return std::move(first[0].text);
+}
+
+std::vector<MessageRing::Message> MessageRing::peek_several(size_t most,
+                                                            size_t most_bytes) {
+  Header& h = header();
+  const uint64_t head = h.head.load(std::memory_order_acquire);
+  std::vector<Message> found;
+  uint64_t at = h.tail.load(std::memory_order_relaxed);
+  uint64_t bytes = 0;
+  while (at != head && found.size() < most) {
+    std::optional<Message> message = message_at(at, head);
+    if (!message) {
+      if (!found.empty()) return found;  // these first
+      h.dropped.fetch_add(1, std::memory_order_relaxed);
+      h.tail.store(head, std::memory_order_release);
+      return found;
+    }
+    bytes += message->text.size();
+    if (!found.empty() && bytes > most_bytes) return found;
+    at = message->end;
+    found.push_back(std::move(*message));
+  }
+  return found;
+}
+
+void MessageRing::consume_until(uint64_t end) {
   Header& h = header();
   const uint64_t tail = h.tail.load(std::memory_order_relaxed);
   const uint64_t head = h.head.load(std::memory_order_acquire);
-  if (head == tail) return std::nullopt;
-  uint32_t length = 0;
-  const bool has_length =
-      head - tail <= capacity_ && head - tail > sizeof(length);
-  if (has_length) copy_out(tail, &length, sizeof(length));
-  if (!has_length || length > head - tail - sizeof(length)) {
-    h.dropped.fetch_add(1, std::memory_order_relaxed);
-    h.tail.store(head, std::memory_order_release);
-    return std::nullopt;
-  }
-  std::string text(length, '\0');
-  copy_out(tail + sizeof(length), text.data(), length);
-  peeked_bytes_ = sizeof(length) + length;
-  return text;
+  if (end > tail && end <= head) h.tail.store(end, std::memory_order_release);
 }
 
 void MessageRing::consume() {

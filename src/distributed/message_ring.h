@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace colossus::distributed {
 
@@ -33,6 +34,16 @@ class MessageRing {
   // The message that `peek` gave is done with.
   void consume();
 
+  // The oldest messages, as many as there are, at most `most`, and of no more
+  // than `most_bytes` together but for the first.
+  struct Message {
+    std::string text;
+    uint64_t end = 0;  // its place among all bytes ever written
+  };
+  std::vector<Message> peek_several(size_t most, size_t most_bytes);
+  // All messages that end up to there are done with.
+  void consume_until(uint64_t end);
+
   uint64_t dropped() const;
 
   static constexpr uint64_t kHeaderBytes = 256;
@@ -42,6 +53,7 @@ class MessageRing {
   Header& header() const;
   void copy_in(uint64_t at, const void* from, uint64_t size);
   void copy_out(uint64_t at, void* to, uint64_t size) const;
+  std::optional<Message> message_at(uint64_t begin, uint64_t head) const;
 
   std::span<std::byte> memory_;
   uint64_t capacity_;

@@ -65,6 +65,8 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   data_.committed_step.store(0);
   data_.step_seconds.store(0);
   data_.compute_seconds.store(0);
+  data_.saved_view.store(0);
+  data_.saved_step.store(-1);
   report(SlotState::kJoining, 0);
 }
 
@@ -108,6 +110,12 @@ void Seat::record_step(int64_t committed_step, double step_seconds,
   data_.committed_step.store(committed_step);
   data_.step_seconds.store(step_seconds);
   data_.compute_seconds.store(compute_seconds);
+}
+
+void Seat::record_saved(int64_t view, int64_t step) {
+  data_.saved_step.store(step);
+  data_.saved_view.store(view);
+  ring(board_.data().news);
 }
 
 std::optional<Posted> Seat::wait_posted(uint64_t seen, double seconds) const {

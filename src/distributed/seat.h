@@ -47,6 +47,8 @@ class Seat {
   void failed(const std::string& why);  // the last word; cut to fit
   void record_step(int64_t committed_step, double step_seconds,
                    double compute_seconds);
+  // The whole state of `step` is on disk, since `view`.
+  void record_saved(int64_t view, int64_t step);
 
   // The newest posting, once it is newer than posting `seen`; nullopt after
   // `seconds`. Beats while it waits.

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "agent/machine_memory.h"
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 #include "coordinator/core.h"
 #include "distributed/watcher.h"
 #include "runtime/journal_event.h"

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "coordinator/messages.h"
+#include "coordinator/protocol_names.h"
 #include "coordinator/rank_rules.h"
 #include "simulate/scenario.h"
 

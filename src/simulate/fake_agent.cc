@@ -1,5 +1,5 @@
 // Agents' processes around the rules of coordinator/agent_rules.h.
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 
 #include <fmt/core.h>
 
@@ -9,7 +9,7 @@
 
 namespace colossus::simulate {
 
-using coordinator::AgentAction;
+using agent::AgentAction;
 using coordinator::AgentOrders;
 using coordinator::AgentReport;
 using coordinator::RankSlot;
@@ -33,7 +33,7 @@ void Simulator::agent_gets_orders(FakeMachine& machine,
                                   const AgentOrders& orders) {
   if (!agent_runs(machine)) return;
   const int64_t before = machine.board.version;
-  perform(machine, coordinator::obey_orders(orders, machine.board, mutation()));
+  perform(machine, agent::obey_orders(orders, machine.board, mutation()));
   if (machine.board.version == before) return;
   trace([&] {
     return fmt::format("agent {} obeys orders {}: number {}, {}",
@@ -88,18 +88,18 @@ void Simulator::agent_looks(FakeMachine& machine) {
       hung.push_back(slot.rank);
     }
   }
-  for (const int64_t r : gone) coordinator::rank_gone(r, machine.board);
+  for (const int64_t r : gone) agent::rank_gone(r, machine.board);
   for (const int64_t r : hung) {
     trace([&] {
       return fmt::format("agent {} fences rank {}, which hangs",
                          machine.machine, r);
     });
-    perform(machine, coordinator::rank_hung(r, machine.board, mutation()));
+    perform(machine, agent::rank_hung(r, machine.board, mutation()));
   }
   if (!gone.empty() || !hung.empty()) board_changed(machine);
   uint64_t news = mix(static_cast<uint64_t>(machine.board.version),
                       static_cast<uint64_t>(
-                          coordinator::has_let_go(machine.board, mutation())));
+                          agent::has_let_go(machine.board, mutation())));
   for (const RankSlot& slot : machine.board.slots) {
     news = mix(news, static_cast<uint64_t>(slot.rank));
     news = mix(news, (slot.ready ? 1u : 0u) + (slot.dying ? 2u : 0u) +
@@ -155,7 +155,7 @@ void Simulator::add_copies(FakeMachine& machine, AgentReport& report) const {
 
 void Simulator::agent_reports(FakeMachine& machine) {
   auto report = std::make_shared<AgentReport>(
-      coordinator::report_of(machine.machine, machine.board, mutation()));
+      agent::report_of(machine.machine, machine.board, mutation()));
   report->incarnation = machine.incarnation;
   report->sequence = ++machine.sequence;
   if (report->answered && machine.board.begun == nullptr) {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 #include "simulate/simulator.h"
 
 namespace colossus::simulate {
@@ -151,7 +151,7 @@ void Simulator::saved(FakeRank& rank, const std::vector<SavedSlice>& slices,
   });
   disk_.insert(disk_.end(), slices.begin(), slices.end());
   FakeMachine& host = *machine(rank.machine);
-  if (auto* slot = coordinator::find_slot(host.board, rank.rank)) {
+  if (auto* slot = agent::find_slot(host.board, rank.rank)) {
     slot->saved_view = view;
     slot->saved_step = step;
     wake_agent(host);

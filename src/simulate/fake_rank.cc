@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 #include "simulate/simulator.h"
 
 namespace colossus::simulate {
@@ -123,7 +123,7 @@ void Simulator::finish_task(FakeRank& rank, int64_t generation) {
   if (leaves && !writes_anyway) return advance(rank);
   if (!perform_task(rank, task)) {
     RankSlot* slot =
-        coordinator::find_slot(machine(rank.machine)->board, rank.rank);
+        agent::find_slot(machine(rank.machine)->board, rank.rank);
     const bool stuck = slot != nullptr && slot->difference.has_value();
     if (!stuck) {  // what it needs is out of reach for now
       events_.push(now_us_ + random_.range(1000, 5000), EventKind::kRankTask,
@@ -199,7 +199,7 @@ void Simulator::resend(FakeRank& rank) {
 
 void Simulator::update_slot(FakeRank& rank) {
   FakeMachine& host = *machine(rank.machine);
-  RankSlot* slot = coordinator::find_slot(host.board, rank.rank);
+  RankSlot* slot = agent::find_slot(host.board, rank.rank);
   if (slot == nullptr) return;
   const bool news = !slot->ready || slot->let_go != rank.rules.let_go();
   slot->ready = true;
@@ -220,7 +220,7 @@ void Simulator::update_slot(FakeRank& rank) {
 // An audit asks for a gradient again, while all ranks still hold the weights.
 void Simulator::recompute(FakeRank& rank) {
   FakeMachine& host = *machine(rank.machine);
-  RankSlot* slot = coordinator::find_slot(host.board, rank.rank);
+  RankSlot* slot = agent::find_slot(host.board, rank.rank);
   const auto& order = host.board.recompute;
   if (slot == nullptr || !order.has_value() || !rank.rules.in_view()) return;
   if (order->view != rank.rules.word().view) return;
@@ -244,7 +244,7 @@ void Simulator::report_difference(FakeRank& rank, DifferenceKind kind,
                                   int64_t shard, int64_t other, uint64_t first,
                                   uint64_t second) {
   FakeMachine& host = *machine(rank.machine);
-  RankSlot* slot = coordinator::find_slot(host.board, rank.rank);
+  RankSlot* slot = agent::find_slot(host.board, rank.rank);
   if (slot == nullptr) return;
   const coordinator::Word& word = rank.rules.word();
   const config::Placement& placement = rank.rules.begun()->view.placement;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 #include "simulate/simulator.h"
 
 namespace colossus::simulate {
@@ -51,7 +51,7 @@ void Simulator::compute(FakeRank& rank) {
     rank.data.gradients[i] = gradient;
   }
   if (auto* slot =
-          coordinator::find_slot(machine(rank.machine)->board, rank.rank)) {
+          agent::find_slot(machine(rank.machine)->board, rank.rank)) {
     slot->shard_us = scenario_.compute_us * rank.slowness;
   }
 }
@@ -180,7 +180,7 @@ bool Simulator::check(FakeRank& rank) {
   const coordinator::Word& word = rank.rules.word();
   rank.weights = Function::weights(states);
   rank.weights_step = word.step;
-  coordinator::note_checked({word.view, word.step},
+  agent::note_checked({word.view, word.step},
                             machine(rank.machine)->board);
   return true;
 }

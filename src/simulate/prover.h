@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/mutation.h"
+#include "coordinator/protocol_names.h"
 #include "simulate/simulator.h"
 
 namespace colossus::simulate {

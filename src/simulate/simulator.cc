@@ -146,7 +146,7 @@ std::string Simulator::describe_coordinator() const {
         "\n    machine {}: {}{}; {}, board: version {}, number {}{}", m.machine,
         m.present ? "present" : "lost", m.dropped ? ", dropped" : "",
         fake.alive ? "alive" : "dead", fake.board.version, fake.board.number,
-        coordinator::has_let_go(fake.board) ? "" : ", holds on");
+        agent::has_let_go(fake.board) ? "" : ", holds on");
     for (const auto& slot : fake.board.slots) {
       text += fmt::format("; rank {}: let go {}, view {}{}{}", slot.rank,
                           slot.let_go, slot.view, slot.ready ? ", ready" : "",

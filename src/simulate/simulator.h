@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 #include "coordinator/core.h"
 #include "coordinator/rank_rules.h"
 #include "simulate/cluster.h"
@@ -76,7 +76,7 @@ class Simulator {
   void agent_gets_orders(FakeMachine& machine,
                          const coordinator::AgentOrders& orders);
   void perform(FakeMachine& machine,
-               const std::vector<coordinator::AgentAction>& actions);
+               const std::vector<agent::AgentAction>& actions);
   void agent_ticks(FakeMachine& machine, int64_t incarnation);
   void agent_looks(FakeMachine& machine);
   void agent_returns(FakeMachine& machine);

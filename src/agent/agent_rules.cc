@@ -1,8 +1,8 @@
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 
 #include <algorithm>
 
-namespace colossus::coordinator {
+namespace colossus::agent {
 namespace {
 
 bool contains(const std::vector<int64_t>& values, int64_t value) {
@@ -109,4 +109,4 @@ AgentReport report_of(int64_t machine, const Board& board, Mutation mutation) {
   return report;
 }
 
-}  // namespace colossus::coordinator
+}  // namespace colossus::agent

@@ -6,10 +6,17 @@
 #include <cstdint>
 #include <vector>
 
-#include "coordinator/messages.h"
-#include "coordinator/mutation.h"
+#include "protocol/messages.h"
+#include "protocol/mutation.h"
 
-namespace colossus::coordinator {
+namespace colossus::agent {
+
+using protocol::AgentOrders;
+using protocol::AgentReport;
+using protocol::Board;
+using protocol::CheckedStep;
+using protocol::Mutation;
+using protocol::RankSlot;
 
 struct AgentAction {
   enum class Kind {
@@ -46,4 +53,4 @@ AgentReport report_of(int64_t machine, const Board& board,
 
 RankSlot* find_slot(Board& board, int64_t rank);
 
-}  // namespace colossus::coordinator
+}  // namespace colossus::agent

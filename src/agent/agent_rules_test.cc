@@ -1,8 +1,8 @@
-#include "coordinator/agent_rules.h"
+#include "agent/agent_rules.h"
 
 #include <gtest/gtest.h>
 
-namespace colossus::coordinator {
+namespace colossus::agent {
 namespace {
 
 using Kind = AgentAction::Kind;
@@ -93,4 +93,4 @@ TEST(Agent, WhatWasCheckedNeverGoesBack) {
 }
 
 }  // namespace
-}  // namespace colossus::coordinator
+}  // namespace colossus::agent

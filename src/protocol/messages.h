@@ -3,8 +3,9 @@
 // by the next, a repeated one changes nothing, and an old one is known by its
 // number. docs/failure_model.md.
 //
-//   agent -> coordinator   AgentReport   by (incarnation, sequence)
-//   coordinator -> agent   AgentOrders   by version: the journal's length
+//   agent -> coordinator   Hello, then AgentReport  by (incarnation, sequence)
+//   coordinator -> agent   Welcome, AgentOrders  by version: journal's length
+//   rank -> journal        RankLines, LinesKept  by position in the rank's ring
 //   agent <-> its ranks    Board         shared memory; outlives both
 #pragma once
 
@@ -12,12 +13,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/hash.h"
 #include "config/placement.h"
 
-namespace colossus::coordinator {
+namespace colossus::protocol {
 
 inline constexpr int64_t kNone = -1;
 // As the machine that a slice's state comes from: the newest checkpoint, which
@@ -73,6 +75,7 @@ struct Recomputed {
 // A rank's place on the board: what it says of itself.
 struct RankSlot {
   int64_t rank = 0;
+  int64_t pid = 0;                 // 0: not known yet
   bool ready = false;              // it started, and looks at the board
   bool dying = false;              // killed by its agent, not yet gone
   int64_t let_go = 0;              // refuses all views before this number
@@ -117,6 +120,15 @@ struct AgentOrders {
   bool verify = false;                     // answer with copies hashed again
   std::shared_ptr<const BegunView> begun;  // of `number`, or none yet
   std::optional<RecomputeOrder> recompute;
+  int64_t hosting_ranks = 1;  // of the run, beside spares: they share a machine
+  bool over = false;          // the run has ended
+};
+
+// How a rank's process ended, for people.
+struct RankEnd {
+  int64_t rank = 0;
+  std::string how;  // "rank 1 (process 77) was ended by signal 9 (Killed)"
+  bool failed = false;  // it said that the run cannot go on
 };
 
 struct AgentReport {
@@ -130,6 +142,46 @@ struct AgentReport {
   std::vector<RankSlot> ranks;  // living, ascending
   CheckedStep checked;
   std::vector<SliceCopy> copies;  // with `answered` only
+  std::vector<RankEnd> ends;      // the newest
+};
+
+// An agent's first words.
+struct Hello {
+  Hash128 run;              // of what changes its bits
+  int64_t machine = kNone;  // none: fresh memory, and so a new machine
+  uint64_t memory_id = 0;   // random; of the life of that memory
+  int64_t pid = 0;
+  std::string host;
+};
+
+struct Welcome {
+  int64_t machine = 0;
+  int64_t incarnation = 0;  // for the reports of this agent
+};
+
+// What a rank reported for the journal, in order. The agent keeps each until it
+// hears that it is in the journal.
+struct RankLines {
+  int64_t rank = 0;
+  std::vector<std::string> lines;
+  std::vector<int64_t> ends;  // by line: where it ends in the rank's ring
+};
+
+struct LinesKept {
+  int64_t rank = 0;
+  int64_t position = 0;  // all that ends up to here is in the journal
+};
+
+// How many ranks shall host shards, and how many more shall stand by.
+struct ResizeRequest {
+  int64_t ranks = 1;
+  int64_t spares = 0;
+  std::string reason;
+};
+
+struct StopRequest {
+  std::string reason;
+  bool at_once = false;  // without a checkpoint
 };
 
 // What agent and ranks of a machine share.
@@ -147,4 +199,4 @@ struct Board {
   std::vector<RankSlot> slots;  // by rank, ascending
 };
 
-}  // namespace colossus::coordinator
+}  // namespace colossus::protocol

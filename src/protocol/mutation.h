@@ -3,7 +3,7 @@
 // that a config fills do not reach this field.
 #pragma once
 
-namespace colossus::coordinator {
+namespace colossus::protocol {
 
 enum class Mutation {
   kNone,
@@ -32,4 +32,4 @@ enum class Mutation {
   kSoftBeforeAllEntered,   // a commit is waited for that some cannot reach
 };
 
-}  // namespace colossus::coordinator
+}  // namespace colossus::protocol

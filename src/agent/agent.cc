@@ -1,0 +1,424 @@
+#include "agent/agent.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "distributed/process.h"
+
+namespace colossus::agent {
+namespace {
+
+using distributed::PostedKind;
+using distributed::SlotReport;
+using distributed::SlotState;
+using protocol::kNone;
+
+// How long the loop may not notice what has no bell of its own: reports.
+constexpr double kLookSeconds = 0.02;
+// A report is repeated so often, though nothing changed: a sign of life.
+constexpr double kRepeatSeconds = 0.2;
+constexpr double kReconnectSeconds = 0.05;
+// A rank that a predecessor started takes its seat within that time.
+constexpr double kSeatSeconds = 10;
+constexpr size_t kMaxEnds = 64;
+constexpr size_t kMostLinesAtOnce = 64;
+constexpr size_t kMostBytesAtOnce = 256 << 10;
+
+bool is_active(const SlotReport& report) {
+  return report.state == SlotState::kJoining ||
+         report.state == SlotState::kPrepared ||
+         report.state == SlotState::kRunning;
+}
+
+std::string name_of(int64_t rank, pid_t pid) {
+  return pid > 0 ? fmt::format("rank {} (process {})", rank, pid)
+                 : fmt::format("rank {}", rank);
+}
+
+// `status`: of waitpid, if the process was a child.
+std::string loss_text(int64_t rank, const distributed::Loss& loss,
+                      std::optional<int> status) {
+  const std::string who = name_of(rank, loss.pid);
+  if (loss.how == distributed::LossKind::kHung) {
+    return who + " gave no sign of life and was ended";
+  }
+  if (!status) return who + " died";
+  if (WIFSIGNALED(*status)) {
+    return fmt::format("{} was ended by signal {} ({})", who,
+                       WTERMSIG(*status), ::strsignal(WTERMSIG(*status)));
+  }
+  return fmt::format("{} left with exit code {}", who, WEXITSTATUS(*status));
+}
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, MachineMemory& memory,
+             const distributed::OfficeHolder& office, const Clock& clock)
+    : options_(std::move(options)),
+      memory_(memory),
+      office_(office),
+      clock_(clock) {
+  watcher_ = std::make_unique<distributed::Watcher>(
+      memory_.board(), options_.watcher, [this](const distributed::Loss& loss) {
+        {
+          const std::lock_guard lock(mutex_);
+          inbox_.losses.push_back(loss);
+        }
+        memory_.board().nudge();
+      });
+  adopt_ranks();
+}
+
+Agent::~Agent() { connection_.reset(); }
+
+// What a predecessor left: its ranks, and the orders that stand on the board.
+// The rest comes with the next orders, which are always whole.
+void Agent::adopt_ranks() {
+  const distributed::Posted posted = memory_.board().posted();
+  board_.number = posted.view.number;
+  if (posted.kind == PostedKind::kBegin) {
+    posted_view_ = posted.view.number;
+    auto begun = std::make_shared<protocol::BegunView>();
+    begun->view = posted.view;
+    board_.begun = std::move(begun);
+  }
+  posted_call_ = posted.view.number;
+  for (int slot = 0; slot < memory_.num_slots(); ++slot) {
+    const SlotReport report = memory_.board().report(slot);
+    if (report.rank < 0) continue;
+    board_.highest_started = std::max(board_.highest_started, report.rank);
+    adopt_rank(slot, report);
+  }
+  std::sort(board_.slots.begin(), board_.slots.end(),
+            [](const auto& a, const auto& b) { return a.rank < b.rank; });
+}
+
+void Agent::adopt_rank(int slot, const SlotReport& report) {
+  const bool starts = report.state == SlotState::kEmpty && report.pid == 0;
+  if (!starts && (!is_active(report) || report.lost)) return;
+  if (!starts) {
+    try {
+      watcher_->adopt(slot);
+    } catch (const RunError&) {
+      memory_.board().mark_lost(slot);
+      return;
+    }
+  }
+  processes_[report.rank] = {.pid = starts ? 0 : report.pid,
+                             .slot = slot,
+                             .is_child = false,
+                             .since = clock_.steady_seconds()};
+  protocol::RankSlot known;
+  known.rank = report.rank;
+  board_.slots.push_back(known);
+}
+
+// Ranks that a predecessor started, and that had no seat when it died.
+void Agent::look_for_seats() {
+  std::vector<int64_t> missing;
+  for (auto& [rank, process] : processes_) {
+    if (process.pid != 0) continue;
+    const SlotReport report = memory_.board().report(process.slot);
+    if (report.rank == rank && report.pid > 0 && is_active(report)) {
+      try {
+        watcher_->adopt(process.slot);
+        process.pid = report.pid;
+      } catch (const RunError&) {
+        missing.push_back(rank);
+      }
+    } else if (clock_.steady_seconds() - process.since > kSeatSeconds) {
+      missing.push_back(rank);
+    }
+  }
+  for (const int64_t rank : missing) {
+    forget_rank(rank, fmt::format("rank {} never took its seat", rank));
+  }
+}
+
+void Agent::run() {
+  while (!over_ || !processes_.empty()) {
+    const uint32_t news = memory_.board().news();
+    office_.beat();
+    const Inbox inbox = take_inbox();
+    if (!inbox.refusal.empty()) throw UserError(inbox.refusal);
+    for (const distributed::Loss& loss : inbox.losses) note_loss(loss);
+    for (const protocol::ToAgent& word : inbox.words) hear(word);
+    if (inbox.connection_ended) {
+      connection_.reset();
+      welcome_.reset();
+    }
+    stay_connected();
+    look_for_seats();
+    look_at_board();
+    if (welcome_) {
+      send_report();
+      send_lines();
+    }
+    memory_.board().wait_news(news, kLookSeconds);
+  }
+  if (welcome_) send_report();  // that nobody is left
+}
+
+Agent::Inbox Agent::take_inbox() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(inbox_, Inbox());
+}
+
+void Agent::stay_connected() {
+  const double now = clock_.steady_seconds();
+  const bool just_tried =
+      connected_seconds_ >= 0 && now - connected_seconds_ < kReconnectSeconds;
+  if (connection_ != nullptr || just_tried) return;
+  connected_seconds_ = now;
+  const std::string address = options_.find_coordinator();
+  if (!address.empty()) connect(address);
+}
+
+void Agent::connect(const std::string& address) {
+  protocol::Hello hello;
+  hello.run = options_.run;
+  hello.machine = memory_.board().machine();
+  hello.memory_id = memory_.board().memory_id();
+  hello.pid = ::getpid();
+  hello.host = options_.host;
+  sequence_ = 0;
+  sent_report_.clear();
+  sent_lines_.clear();
+  protocol::AgentConnection::Handlers handlers;
+  handlers.word = [this](protocol::ToAgent word) {
+    {
+      const std::lock_guard lock(mutex_);
+      inbox_.words.push_back(std::move(word));
+    }
+    memory_.board().nudge();
+  };
+  handlers.ended = [this](const std::string& why, bool refused) {
+    {
+      const std::lock_guard lock(mutex_);
+      inbox_.connection_ended = true;
+      if (refused) inbox_.refusal = why;
+    }
+    memory_.board().nudge();
+  };
+  connection_ = std::make_unique<protocol::AgentConnection>(
+      address, hello, std::move(handlers));
+}
+
+void Agent::hear(const protocol::ToAgent& word) {
+  if (const auto* welcome = std::get_if<protocol::Welcome>(&word)) {
+    memory_.board().set_machine(welcome->machine);
+    welcome_ = *welcome;
+  } else if (const auto* kept = std::get_if<protocol::LinesKept>(&word)) {
+    const int slot = memory_.board().slot_of(kept->rank);
+    if (slot >= 0) {
+      memory_.ring(slot, false)
+          .consume_until(static_cast<uint64_t>(kept->position));
+    }
+    sent_lines_.erase(kept->rank);
+  } else {
+    obey(std::get<protocol::AgentOrders>(word));
+  }
+}
+
+void Agent::obey(const protocol::AgentOrders& orders) {
+  over_ = over_ || orders.over;
+  for (const AgentAction& action : obey_orders(orders, board_)) {
+    if (action.kind == AgentAction::Kind::kStart) {
+      start_rank(action.rank, orders.hosting_ranks);
+      continue;
+    }
+    const auto process = processes_.find(action.rank);
+    if (process == processes_.end()) continue;
+    if (process->second.pid > 0) ::kill(process->second.pid, SIGKILL);
+  }
+  post_orders();
+}
+
+// A slot whose last rank's reports are all in the journal.
+std::optional<int> Agent::free_slot() const {
+  std::set<int> used;
+  for (const auto& [rank, process] : processes_) used.insert(process.slot);
+  for (int slot = 0; slot < memory_.num_slots(); ++slot) {
+    if (used.contains(slot)) continue;
+    if (memory_.ring(slot, false).peek_several(1, 0).empty()) return slot;
+  }
+  return std::nullopt;
+}
+
+void Agent::start_rank(int64_t rank, int64_t hosting_ranks) {
+  const std::optional<int> slot = free_slot();
+  if (!slot) {
+    rank_gone(rank, board_);
+    forget_rank(rank, fmt::format("rank {} found no free slot on the board of "
+                                  "its machine, which has {}",
+                                  rank, memory_.num_slots()));
+    return;
+  }
+  memory_.ring(*slot, true);
+  memory_.board().reserve(*slot, rank);
+  distributed::ProcessStart start =
+      options_.rank_start({rank, *slot, hosting_ranks});
+  start.fds = memory_.fds();
+  start.fds.insert(start.fds.end(), options_.more_fds.begin(),
+                   options_.more_fds.end());
+  start.own_session = true;
+  const pid_t pid = distributed::start_process(start);
+  processes_[rank] = {.pid = pid,
+                      .slot = *slot,
+                      .is_child = true,
+                      .since = clock_.steady_seconds()};
+  watcher_->watch_child(*slot, pid);
+}
+
+// From the rules' board to the ranks'.
+void Agent::post_orders() {
+  if (board_.number > posted_call_) {
+    posted_call_ = board_.number;
+    distributed::Posted call;
+    call.kind = board_.stop_step == protocol::kAtOnce
+                    ? PostedKind::kPrepare
+                    : PostedKind::kPrepareAtCommit;
+    call.view.number = board_.number;
+    memory_.board().post(call);
+  }
+  if (board_.begun == nullptr || board_.begun->view.number <= posted_view_ ||
+      board_.begun->view.number < board_.number) {
+    return;
+  }
+  posted_view_ = board_.begun->view.number;
+  distributed::Posted view;
+  view.kind = PostedKind::kBegin;
+  view.view = board_.begun->view;
+  view.view.stop = board_.begun->save_and_stop;
+  memory_.board().post(view);
+}
+
+void Agent::note_loss(const distributed::Loss& loss) {
+  const auto process = std::find_if(
+      processes_.begin(), processes_.end(),
+      [&](const auto& entry) { return entry.second.slot == loss.slot; });
+  if (process == processes_.end() || process->second.pid != loss.pid) return;
+  std::optional<int> status;
+  if (process->second.is_child) {
+    int waited = 0;
+    ::waitpid(loss.pid, &waited, 0);
+    status = waited;
+  }
+  const int64_t rank = process->first;
+  const SlotReport report = memory_.board().report(loss.slot);
+  const bool failed = report.state == SlotState::kFailed;
+  forget_rank(rank,
+              failed ? fmt::format("{}: {}", name_of(rank, loss.pid),
+                                   report.text)
+                     : loss_text(rank, loss, status),
+              failed);
+}
+
+void Agent::forget_rank(int64_t rank, const std::string& how, bool failed) {
+  ends_.push_back({rank, how, failed});
+  if (ends_.size() > kMaxEnds) ends_.pop_front();
+  processes_.erase(rank);
+  rank_gone(rank, board_);
+}
+
+void Agent::look_at_board() {
+  for (protocol::RankSlot& slot : board_.slots) {
+    const auto process = processes_.find(slot.rank);
+    if (process == processes_.end()) continue;
+    slot.pid = process->second.pid;
+    look_at_slot(slot);
+  }
+}
+
+void Agent::look_at_slot(protocol::RankSlot& slot) {
+  const SlotReport report =
+      memory_.board().report(processes_.at(slot.rank).slot);
+  if (report.rank != slot.rank) return;
+  const bool in_view = report.state == SlotState::kRunning;
+  if (report.lost || (!in_view && report.state != SlotState::kPrepared)) return;
+  slot.ready = true;
+  slot.let_go = std::max(slot.let_go, report.number);
+  note_saved(report);
+  if (!in_view) return;
+  slot.view = report.number;
+  slot.committed_step = report.committed_step;
+  if (board_.begun == nullptr || report.number != board_.begun->view.number) {
+    return;
+  }
+  note_checked({report.number, report.committed_step}, board_);
+  const auto shards =
+      config::owned_shards(board_.begun->view.placement, slot.rank).size();
+  slot.shard_us = static_cast<int64_t>(report.compute_seconds * 1e6 /
+                                       static_cast<double>(std::max<size_t>(
+                                           1, shards)));
+}
+
+// Its chief's word is good for all ranks: a checkpoint holds all slices.
+void Agent::note_saved(const SlotReport& report) {
+  if (report.saved_step < 0) return;
+  for (protocol::RankSlot& slot : board_.slots) {
+    const std::pair now(report.saved_view, report.saved_step);
+    if (now <= std::pair(slot.saved_view, slot.saved_step)) continue;
+    std::tie(slot.saved_view, slot.saved_step) = now;
+  }
+}
+
+std::vector<protocol::SliceCopy> Agent::copies() {
+  std::vector<protocol::SliceCopy> found;
+  const checkpoint::SliceStore& store = memory_.store();
+  for (int64_t slice = 0; slice < store.num_slices(); ++slice) {
+    for (const auto copy :
+         {checkpoint::SliceCopy::kOwner, checkpoint::SliceCopy::kBackup}) {
+      for (const int64_t step : store.steps(copy, slice)) {
+        found.push_back({.slice = slice,
+                         .step = step,
+                         .view = store.view(copy, slice, step),
+                         .hash = {},
+                         .sound = true});
+      }
+    }
+  }
+  return found;
+}
+
+void Agent::send_report() {
+  protocol::AgentReport report = report_of(welcome_->machine, board_);
+  report.incarnation = welcome_->incarnation;
+  if (report.answered) report.copies = copies();
+  report.ends.assign(ends_.begin(), ends_.end());
+  std::string bytes = protocol::to_bytes(protocol::FromAgent(report));
+  const double now = clock_.steady_seconds();
+  if (bytes == sent_report_ && now - sent_seconds_ < kRepeatSeconds) return;
+  sent_report_ = std::move(bytes);
+  sent_seconds_ = now;
+  report.sequence = ++sequence_;
+  connection_->send(report);
+}
+
+// Of each ring its oldest lines; the next ones when these are kept.
+void Agent::send_lines() {
+  for (int slot = 0; slot < memory_.num_slots(); ++slot) {
+    const int64_t rank = memory_.board().report(slot).rank;
+    if (rank < 0 || sent_lines_.contains(rank)) continue;
+    protocol::RankLines lines;
+    lines.rank = rank;
+    for (auto& message : memory_.ring(slot, false)
+                             .peek_several(kMostLinesAtOnce, kMostBytesAtOnce)) {
+      lines.lines.push_back(std::move(message.text));
+      lines.ends.push_back(static_cast<int64_t>(message.end));
+    }
+    if (lines.lines.empty()) continue;
+    sent_lines_[rank] = static_cast<uint64_t>(lines.ends.back());
+    connection_->send(lines);
+  }
+}
+
+}  // namespace colossus::agent
