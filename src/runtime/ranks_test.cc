@@ -192,7 +192,7 @@ class Machine {
     ThreadPool pool(1);
     distributed::Seat seat(board_, slot, rank);
     distributed::MessageRing reports = ring_of(slot, false);
-    BoardLink link(seat, windows_, pool, reports, clock_, memory.sums);
+    BoardLink link(seat, windows_, pool, reports, clock_, config_.run.steps, memory.sums);
     const RankPlace place{.fs = real_file_system(),
                           .clock = clock_,
                           .backend = *backend,
