@@ -40,12 +40,13 @@ bool is_member(const config::View& view, int64_t rank) {
 BoardLink::BoardLink(distributed::Seat& seat,
                      const distributed::Windows& windows, ThreadPool& pool,
                      distributed::MessageRing& reports, const Clock& clock,
-                     std::vector<float*> sums)
+                     int64_t total_steps, std::vector<float*> sums)
     : seat_(seat),
       windows_(windows),
       pool_(pool),
       reports_(reports),
       clock_(clock),
+      total_steps_(total_steps),
       sums_(std::move(sums)) {}
 
 BoardLink::~BoardLink() { pool_.set_pulse(nullptr); }
@@ -79,6 +80,8 @@ void BoardLink::leave_view() {
 }
 
 void BoardLink::enter(const config::View& view) {
+  view_number_ = view.number;
+  stops_ = view.stop;
   seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
   group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
@@ -145,6 +148,20 @@ void BoardLink::commit(int64_t step) {
 void BoardLink::report(const JournalEvent& event) {
   reports_.write(
       encode_line({.wall_seconds = clock_.wall_seconds(), .event = event}));
+  note_saved(event);
+}
+
+// For the coordinator. The checkpoint of the last step may be on disk before
+// the view in which the run ends, while the chief has yet to validate and to
+// say that it finished.
+void BoardLink::note_saved(const JournalEvent& event) {
+  std::optional<int64_t> saved;
+  if (const auto* e = std::get_if<CheckpointSaved>(&event)) {
+    if (!stops_ && e->step < total_steps_) saved = e->step;
+  }
+  if (const auto* e = std::get_if<RunFinished>(&event)) saved = e->step;
+  if (const auto* e = std::get_if<RunStopped>(&event)) saved = e->step;
+  if (saved) seat_.record_saved(view_number_, *saved);
 }
 
 void BoardLink::watch(bool on) { seat_.set_away(!on); }

@@ -30,7 +30,8 @@ class BoardLink final : public RankLink {
   // only this link uses. All outlives it.
   BoardLink(distributed::Seat& seat, const distributed::Windows& windows,
             ThreadPool& pool, distributed::MessageRing& reports,
-            const Clock& clock, std::vector<float*> sums);
+            const Clock& clock, int64_t total_steps,
+            std::vector<float*> sums);
   ~BoardLink() override;
 
   int64_t rank() const override;
@@ -49,18 +50,22 @@ class BoardLink final : public RankLink {
   void watch(bool on) override;
   void leave_view();
   void enter(const config::View& view);
+  void note_saved(const JournalEvent& event);
 
   distributed::Seat& seat_;
   const distributed::Windows& windows_;
   ThreadPool& pool_;
   distributed::MessageRing& reports_;
   const Clock& clock_;
+  const int64_t total_steps_;
   const std::vector<float*> sums_;
   uint64_t seen_ = 0;  // the newest posting looked at
 
   // Of the current view.
   std::unique_ptr<distributed::ProcessGroup> group_;
   std::optional<Pulse> pulse_;
+  int64_t view_number_ = 0;
+  bool stops_ = false;         // it is the one to stop in
   bool alone_ = false;         // hosts all shards
   std::vector<float*> sum_S_;  // by slice; null where this rank needs none
   double step_begin_ = 0, compute_seconds_ = 0;

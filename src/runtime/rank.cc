@@ -184,6 +184,7 @@ void Rank::fail(int64_t step, const std::string& reason) {
       step, reason, step - 1,
       checkpoint::checkpoint_folder(config_.run.dir, step - 1));
   if (chief_ != nullptr) chief_->fail_at(step - 1, message);
+  link_.barrier(step);  // the others wait until it is kept
   throw RunError(message);
 }
 
