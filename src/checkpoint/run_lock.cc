@@ -59,7 +59,9 @@ RunLock::RunLock(const std::string& run_folder) {
   }
 }
 
-RunLock::~RunLock() { ::close(fd_); }
+RunLock::~RunLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 std::optional<pid_t> run_holder(const std::string& run_folder) {
   const std::string path = join_path(run_folder, "lock");

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace colossus::checkpoint {
 
@@ -14,8 +15,8 @@ class RunLock {
   // Throws UserError naming the process that holds it. The folder must exist.
   explicit RunLock(const std::string& run_folder);
   ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
+  RunLock(RunLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  RunLock& operator=(RunLock&&) = delete;
 
   // A process that inherits it holds the lock, too.
   int fd() const { return fd_; }

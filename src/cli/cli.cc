@@ -71,6 +71,9 @@ void add_all_commands(CLI::App& app) {
   add_train(app);
   add_status(app);
   add_stop(app);
+  add_resize(app);
+  add_coordinator(app);
+  add_agent(app);
   add_eval(app);
   add_generate(app);
   add_checkpoint(app);

@@ -40,6 +40,9 @@ void add_checkpoint(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_rank(CLI::App& app);
+void add_resize(CLI::App& app);
+void add_coordinator(CLI::App& app);
+void add_agent(CLI::App& app);
 void add_status(CLI::App& app);
 void add_stop(CLI::App& app);
 

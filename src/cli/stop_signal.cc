@@ -17,6 +17,8 @@ constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
 std::atomic<bool> installed = false;
 std::atomic<bool> stop_requested = false;
 std::atomic<int> first_signal = 0;
+std::atomic<int> patience_left = 0;
+std::atomic<bool> was_urged = false;
 std::array<struct sigaction, kSignals.size()> previous_actions;
 
 static_assert(std::atomic<bool>::is_always_lock_free &&
@@ -25,16 +27,21 @@ static_assert(std::atomic<bool>::is_always_lock_free &&
 void on_signal(int signal) {
   int none = 0;
   const bool first = first_signal.compare_exchange_strong(none, signal);
-  if (!first && signal == SIGINT) _exit(kExitStopped);
+  if (!first && signal == SIGINT) {
+    if (patience_left.fetch_sub(1) <= 0) _exit(kExitStopped);
+    was_urged.store(true);
+  }
   stop_requested.store(true);
 }
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignal::StopSignal(int patience) {
   COLOSSUS_CHECK(!installed.exchange(true), "a StopSignal exists already");
   stop_requested.store(false);
   first_signal.store(0);
+  patience_left.store(patience);
+  was_urged.store(false);
   struct sigaction action = {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
@@ -54,6 +61,8 @@ StopSignal::~StopSignal() {
 const std::atomic<bool>& StopSignal::requested() const {
   return stop_requested;
 }
+
+bool StopSignal::urged() const { return was_urged; }
 
 const char* StopSignal::reason() const {
   switch (first_signal.load()) {

@@ -1,6 +1,6 @@
 // The user's wish to stop: Ctrl-C (SIGINT), SIGTERM, SIGHUP. The first one sets
-// a flag that the work looks at between steps; a second Ctrl-C ends the process
-// at once, with exit code 130.
+// a flag that the work looks at between steps; a Ctrl-C behind it ends the
+// process at once, with exit code 130.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,16 @@ namespace colossus::cli {
 // Catches the signals while it lives; the process has at most one.
 class StopSignal {
  public:
-  StopSignal();
+  // `patience`: so many more Ctrl-C are only counted before that.
+  explicit StopSignal(int patience = 0);
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
   // Set by the first signal; may be read from any thread.
   const std::atomic<bool>& requested() const;
+  // Whether a Ctrl-C came after the first signal.
+  bool urged() const;
   // "Ctrl-C", "SIGTERM", "SIGHUP"; "" before any.
   const char* reason() const;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/generated_samples.h"
 #include "cli/processor_name.h"
+#include "cli/run_processes.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
 #include "cli/trained_model.h"
@@ -23,8 +25,10 @@
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/peak.h"
+#include "protocol/client.h"
 #include "runtime/report.h"
-#include "runtime/run_log.h"
+#include "runtime/run_coordinator.h"
+#include "runtime/run_recorder.h"
 #include "runtime/trainer.h"
 
 namespace colossus::cli {
@@ -34,8 +38,8 @@ struct Options {
   std::string config_file;
   std::string resume;
   std::vector<std::string> overrides;
-  int64_t ranks = 1;
-  int64_t spares = 0;
+  std::optional<int64_t> ranks;
+  std::optional<int64_t> spares;
 };
 
 config::Config config_of_new_run(const Options& options) {
@@ -81,6 +85,11 @@ config::Config config_of_old_run(const Options& options) {
 
 void print_outcome(const runtime::TrainingSummary& summary,
                    const config::Config& config) {
+  if (summary.detached) {
+    fmt::print("the run goes on; `colossus status {} --follow` shows it\n",
+               config.run.dir);
+    return;
+  }
   if (!summary.finished) {
     fmt::print(
         "stopped after step {} of {}; go on with: colossus train "
@@ -111,6 +120,40 @@ void print_report(const config::Config& config) {
   }
 }
 
+// The run's processes, as soon as the user names ranks.
+std::optional<runtime::RunProcesses> run_processes(const Options& options,
+                                                   const config::Config& config,
+                                                   int threads,
+                                                   const StopSignal& stop) {
+  if (!options.ranks && !options.spares) return std::nullopt;
+  runtime::RunProcesses processes;
+  processes.ranks = options.ranks.value_or(1);
+  processes.spares = options.spares.value_or(0);
+  if (processes.ranks > config.run.num_shards) {
+    throw user_error(
+        "{} ranks cannot share {} shards (run.num_shards): at most one rank a "
+        "shard; the others would be spares",
+        processes.ranks, config.run.num_shards);
+  }
+  RunProcessOptions process;
+  process.run = config.run.dir;
+  process.target = config.kernels.target;
+  process.threads = threads;
+  processes.start_coordinator = [process](const std::vector<int>& fds) {
+    distributed::start_process(coordinator_process(process, fds));
+  };
+  const std::string run = config.run.dir;
+  processes.ask_stop = [run, &stop](bool at_once) {
+    protocol::ask(runtime::coordinator_address(run),
+                  protocol::StopRequest{stop.reason(), at_once}, 1);
+  };
+  processes.stops_at_once = [&stop] { return stop.urged(); };
+  processes.detaches = [&stop] {
+    return std::string_view(stop.reason()) == "SIGHUP";
+  };
+  return processes;
+}
+
 void run(const Options& options) {
   const bool resume = !options.resume.empty();
   if (resume && !options.config_file.empty()) {
@@ -120,7 +163,9 @@ void run(const Options& options) {
   }
   const config::Config config =
       resume ? config_of_old_run(options) : config_of_new_run(options);
-  const StopSignal stop;
+  const bool shared = options.ranks || options.spares;
+  // Of a shared run, a second Ctrl-C ends all its processes, a third this one.
+  const StopSignal stop(shared ? 1 : 0);
   const TrainingInputs inputs = open_training_inputs(config);
   const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
       static_cast<int>(config.kernels.threads), config.kernels.target);
@@ -141,15 +186,14 @@ void run(const Options& options) {
       .peak_flops_per_second = kernels::measure_fma_peak(threads),
       .machine = processor_name() + ", " + backend->description(),
       .text_sampler = &samples,
-      .ranks = options.ranks,
-      .spares = options.spares,
-      .target = config.kernels.target};
+      .processes = run_processes(options, config, threads, stop)};
   real_file_system().create_directories(config.run.dir);
   write_file_atomically(real_file_system(), run_tokenizer_path(config.run.dir),
                         inputs.tokenizer->model_bytes());
   const runtime::TrainingSummary summary =
       runtime::train(config, inputs.data, around, resume);
   print_outcome(summary, config);
+  if (summary.detached) return;
   print_report(config);
   if (!summary.finished) throw Stopped{};
 }

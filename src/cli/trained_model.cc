@@ -8,7 +8,7 @@
 #include "config/load_config.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "model/parameters.h"
-#include "runtime/run_log.h"
+#include "runtime/run_recorder.h"
 
 namespace colossus::cli {
 namespace {

@@ -147,7 +147,9 @@ void BoardLink::commit(int64_t step) {
 
 void BoardLink::report(const JournalEvent& event) {
   reports_.write(
-      encode_line({.wall_seconds = clock_.wall_seconds(), .event = event}));
+      encode_line({.wall_seconds = clock_.wall_seconds(),
+                              .event = event,
+                              .source = {}}));
   note_saved(event);
 }
 

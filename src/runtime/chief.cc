@@ -7,7 +7,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/compare.h"
 #include "kernels/backend.h"
-#include "runtime/run_log.h"
+#include "runtime/run_recorder.h"
 
 namespace colossus::runtime {
 namespace {

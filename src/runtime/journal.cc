@@ -103,9 +103,9 @@ void Journal::cut_torn_line() {
 
 void Journal::open() { file_ = fs_.open_append(path_); }
 
-void Journal::write(const JournalEvent& event) {
+void Journal::write(const JournalEvent& event, const JournalSource& source) {
   const bool durable = !std::holds_alternative<StepMetrics>(event);
-  append(encode_line({clock_.wall_seconds(), event}), durable);
+  append(encode_line({clock_.wall_seconds(), event, source}), durable);
 }
 
 void Journal::append(const std::string& line, bool durable) {
@@ -121,6 +121,32 @@ void Journal::append(const std::string& line, bool durable) {
     throw;
   }
   size_bytes_ += line.size();
+}
+
+JournalFollower::JournalFollower(const std::string& run_folder)
+    : path_(journal_path(run_folder)) {}
+
+void JournalFollower::read_new(
+    const std::function<void(JournalRecord)>& visit) {
+  if (!path_exists(path_)) return;
+  const MappedFile file(path_);
+  const std::string_view text = text_of(file);
+  if (text.size() <= offset_) return;
+  const size_t end = text.rfind('\n');
+  if (end == std::string_view::npos || end < offset_) return;
+  const bool whole = offset_ == 0;
+  std::string_view fresh = text.substr(offset_, end + 1 - offset_);
+  offset_ = end + 1;
+  if (whole) fresh.remove_prefix(fresh.find('\n') + 1);  // the header
+  while (!fresh.empty()) {
+    const size_t newline = fresh.find('\n');
+    try {
+      visit(decode_line(fresh.substr(0, newline)));
+    } catch (const CorruptFile&) {
+      // read_journal warns of it; who follows has nobody to tell.
+    }
+    fresh.remove_prefix(newline + 1);
+  }
 }
 
 std::vector<std::string> read_journal(

@@ -28,7 +28,7 @@ class Journal {
   // Appends one line. All but step metrics are on disk when it returns; those
   // are with the operating system, and so survive a kill of this process. If it
   // throws (disk full), the next write first removes what the failed one left.
-  void write(const JournalEvent& event);
+  void write(const JournalEvent& event, const JournalSource& source = {});
 
   const std::string& path() const { return path_; }
 
@@ -43,6 +43,21 @@ class Journal {
   std::unique_ptr<WritableFile> file_;  // null after a failed append
   uint64_t size_bytes_ = 0;             // of whole lines
   uint64_t torn_bytes_ = 0;
+};
+
+// Reads a journal while another process writes it.
+class JournalFollower {
+ public:
+  // From its start. The journal need not exist yet.
+  explicit JournalFollower(const std::string& run_folder);
+
+  // Calls `visit` for each sound event that is new since the last call; what is
+  // damaged is skipped, and a line that is not whole yet waits.
+  void read_new(const std::function<void(JournalRecord)>& visit);
+
+ private:
+  std::string path_;
+  uint64_t offset_ = 0;
 };
 
 // Calls `visit` for each sound event, in order, and returns a warning for each

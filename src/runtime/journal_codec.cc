@@ -195,6 +195,10 @@ std::string encode_line(const JournalRecord& record) {
         Json json = started_line(record.wall_seconds, event.kName);
         JsonWriter writer(json);
         event.visit_fields(writer);
+        if (record.source.rank >= 0) {
+          json["from"] = record.source.rank;
+          json["at"] = record.source.position;
+        }
         return sealed(json);
       },
       record.event);
@@ -211,6 +215,8 @@ JournalRecord decode_line(std::string_view line) {
   const Json json = unsealed(line);
   JournalRecord record;
   JsonReader(json).field("time", record.wall_seconds);
+  JsonReader(json).field("from", record.source.rank);
+  JsonReader(json).field("at", record.source.position);
   record.event = decode_event(text_of(json, "event"), json);
   return record;
 }

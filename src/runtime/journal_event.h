@@ -251,9 +251,16 @@ using JournalEvent = decltype(joined_variant(
                               RunFinished, Remark, RankStarted>>(),
     std::declval<coordinator::Decision>()));
 
+// Where a rank's report stood in its ring: so none gets into the journal twice.
+struct JournalSource {
+  int64_t rank = -1;  // -1: said by whoever writes the journal
+  int64_t position = 0;
+};
+
 struct JournalRecord {
   double wall_seconds = 0;  // since 1970; for people only
   JournalEvent event;
+  JournalSource source;
 };
 
 }  // namespace colossus::runtime

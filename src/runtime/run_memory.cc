@@ -9,7 +9,7 @@
 #include "model/parameters.h"
 #include "runtime/machine_memory.h"
 #include "runtime/rank.h"
-#include "runtime/run_log.h"
+#include "runtime/run_recorder.h"
 
 namespace colossus::runtime {
 namespace {

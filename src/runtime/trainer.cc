@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
+#include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/run_lock.h"
@@ -17,10 +17,12 @@
 #include "model/parameters.h"
 #include "runtime/abrupt_end.h"
 #include "runtime/chief.h"
-#include "runtime/local_run.h"
 #include "runtime/machine_memory.h"
-#include "runtime/run_log.h"
+#include "runtime/run_coordinator.h"
+#include "runtime/run_display.h"
 #include "runtime/run_memory.h"
+#include "runtime/run_recorder.h"
+#include "runtime/run_view.h"
 #include "runtime/solo_link.h"
 
 namespace colossus::runtime {
@@ -34,13 +36,14 @@ struct Start {
   std::string reason = "new run";
 };
 
-Start find_start(const config::Config& config, bool resume, RunLog& log) {
+Start find_start(const config::Config& config, bool resume,
+                 RunRecorder& recorder, RunDisplay& display) {
   if (!resume) return {};
   std::vector<checkpoint::SkippedCheckpoint> skipped;
   const auto found = checkpoint::newest_good_checkpoint(
       config.run.dir, checkpoint::Parts::kWeightsAndOptimizer, skipped);
   for (const checkpoint::SkippedCheckpoint& s : skipped) {
-    log.write(CheckpointDamaged{s.step, "", s.reason});
+    display.show(recorder.record(CheckpointDamaged{s.step, "", s.reason}));
   }
   if (!found) return {0, "no checkpoint yet: from the start"};
   const int64_t step = found->info().step;
@@ -120,26 +123,13 @@ class SoloRun {
   Arena arena_, room_;
 };
 
-// Fills the summary from what a run reports.
-void note_in(TrainingSummary& summary, const config::Config& config,
-             const JournalEvent& event) {
-  if (const auto* e = std::get_if<StepMetrics>(&event)) summary.loss = e->loss;
-  if (const auto* e = std::get_if<TextSample>(&event)) summary.sample = e->text;
-  if (const auto* e = std::get_if<CheckpointSaved>(&event)) {
-    summary.step = e->step;
-    summary.checkpoint = e->path;
-  }
-  if (const auto* e = std::get_if<RunFinished>(&event)) {
-    summary.finished = true;
-    summary.step = e->step;
-    summary.val_loss = e->val_loss;
-    summary.bits_per_byte = e->bits_per_byte;
-    summary.checkpoint = e->checkpoint;
-  }
-  if (const auto* e = std::get_if<RunStopped>(&event)) {
-    summary.step = e->step;
-    summary.checkpoint = checkpoint::checkpoint_folder(config.run.dir, e->step);
-  }
+void note_abrupt_end(const config::Config& config, RunRecorder& recorder,
+                     RunDisplay& display) {
+  const std::string explanation =
+      explain_abrupt_end(config.run.dir, read_oom_traces());
+  if (explanation.empty()) return;
+  display.note("the run before: " + explanation);
+  recorder.record(Remark{0, explanation});
 }
 
 // What of the saved run must be as this process has it.
@@ -169,88 +159,86 @@ void check_resumable(const config::Config& config, const TrainingData& data,
   }
 }
 
+void note_peak_memory(RunDisplay& display, const tensor::MemoryPlan& plan) {
+  const auto planned = static_cast<double>(tensor::total_bytes(plan));
+  const uint64_t peak_bytes = peak_resident_bytes();
+  display.note(fmt::format(
+      "memory: {} at the peak, {:+.1f}% of the plan", human_bytes(peak_bytes),
+      100 * (static_cast<double>(peak_bytes) - planned) / planned));
+}
+
+// This process is the run's only rank.
 TrainingSummary run_alone(const config::Config& config,
                           const TrainingData& data, const Surroundings& around,
-                          bool resume, RunLog& log) {
-  const Start start = find_start(config, resume, log);
-  log.write(start_event(config, data, around, start, log.views_before() + 1));
+                          bool resume, const tensor::MemoryPlan& plan) {
+  RunRecorder recorder(config, around.fs, around.clock);
+  RunDisplay display(config, around.clock, around.out, around.progress);
+  display.note(memory_plan_text(plan));
+  note_abrupt_end(config, recorder, display);
+  RunningMark mark(around.fs, config.run.dir, getpid(), read_oom_traces());
   TrainingSummary summary;
-  summary.step = start.step;
-  summary.checkpoint =
-      checkpoint::checkpoint_folder(config.run.dir, start.step);
-  SoloRun(config, around).run(data, start.step, [&](const JournalEvent& event) {
-    note_in(summary, config, event);
-    log.write(event);
-  });
-  summary.seconds = log.training_seconds();
-  if (summary.finished) log.note_peak_memory(peak_resident_bytes());
+  try {
+    const Start start = find_start(config, resume, recorder, display);
+    display.show(recorder.record(start_event(config, data, around, start,
+                                             recorder.starts_before() + 1)));
+    summary.step = start.step;
+    summary.checkpoint =
+        checkpoint::checkpoint_folder(config.run.dir, start.step);
+    SoloRun(config, around)
+        .run(data, start.step, [&](const JournalEvent& event) {
+          note_in(summary, config, event);
+          display.show(recorder.record(event));
+        });
+  } catch (...) {
+    mark.remove();
+    throw;
+  }
+  mark.remove();
+  summary.seconds = recorder.training_seconds();
+  if (summary.finished) note_peak_memory(display, plan);
   return summary;
 }
 
-LocalRunOptions local_options(const config::Config& config,
-                              const Surroundings& around, int64_t start_step,
-                              int lock_fd) {
-  LocalRunOptions options;
-  options.run_folder = config.run.dir;
-  options.num_shards = config.run.num_shards;
-  options.total_steps = config.run.steps;
-  options.start_step = start_step;
-  options.ranks = around.ranks;
-  options.spares = around.spares;
-  options.threads_per_rank =
-      static_cast<int>(std::max<int64_t>(1, around.num_threads / around.ranks));
-  options.shards_per_rank = first_shards_of_rank(config, around.ranks);
-  options.target = around.target;
-  options.lock_fd = lock_fd;
-  return options;
+// What a coordinator finds in the journal, and goes on from.
+void write_first_decisions(const RunProcesses& processes, int64_t start_step,
+                           RunRecorder& recorder) {
+  recorder.record(coordinator::SizeAsked{processes.ranks, processes.spares,
+                                         "as the run was started"});
+  if (start_step == 0) return;
+  recorder.record(coordinator::CheckpointCommitted{
+      0, start_step, "the run is resumed from it"});
 }
 
-// Tells `run` of the user's stop.
-class StopWatch {
- public:
-  StopWatch(LocalRun& run, const Surroundings& around)
-      : thread_([this, &run, &around] { watch(run, around); }) {}
-  ~StopWatch() {
-    over_ = true;
-    thread_.join();
-  }
-  StopWatch(const StopWatch&) = delete;
-  StopWatch& operator=(const StopWatch&) = delete;
-
- private:
-  void watch(LocalRun& run, const Surroundings& around) {
-    while (!over_) {
-      if (around.stop) {
-        run.stop(around.stop_reason());
-        return;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-  }
-
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
-
+// This process prepares the run, starts its coordinator (which starts all
+// others), and only watches from then on.
 TrainingSummary run_together(const config::Config& config,
                              const TrainingData& data,
                              const Surroundings& around, bool resume,
-                             RunLog& log, const checkpoint::RunLock& lock) {
-  const Start start = find_start(config, resume, log);
-  log.write(start_event(config, data, around, start, log.views_before() + 1));
+                             const tensor::MemoryPlan& plan,
+                             std::optional<checkpoint::RunLock> lock) {
+  RunDisplay display(config, around.clock, around.out, around.progress);
+  display.note(memory_plan_text(plan));
   TrainingSummary summary;
-  summary.step = start.step;
-  summary.checkpoint =
-      checkpoint::checkpoint_folder(config.run.dir, start.step);
-  LocalRun run(local_options(config, around, start.step, lock.fd()),
-               machine_layout(config), around.clock,
-               [&](const JournalEvent& event) {
-                 note_in(summary, config, event);
-                 log.write(event);
-               });
-  const StopWatch watch(run, around);
-  run.run();
-  summary.seconds = log.training_seconds();
+  {
+    RunRecorder recorder(config, around.fs, around.clock);
+    note_abrupt_end(config, recorder, display);
+    const Start start = find_start(config, resume, recorder, display);
+    recorder.record(start_event(config, data, around, start,
+                                recorder.starts_before() + 1));
+    write_first_decisions(*around.processes, start.step, recorder);
+    summary.step = start.step;
+    summary.checkpoint =
+        checkpoint::checkpoint_folder(config.run.dir, start.step);
+  }
+  {
+    const agent::MachineMemory memory =
+        agent::MachineMemory::create(machine_layout(config));
+    std::vector<int> fds = memory.fds();
+    fds.push_back(lock->fd());
+    around.processes->start_coordinator(fds);
+  }
+  lock.reset();  // the run's processes hold it from now on
+  watch_run(config, around, display, summary);
   return summary;
 }
 
@@ -260,9 +248,10 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
                       const Surroundings& around, bool resume) {
   const std::string& dir = config.run.dir;
   around.fs.create_directories(dir);
-  const checkpoint::RunLock lock(dir);
+  std::optional<checkpoint::RunLock> lock(std::in_place, dir);
   if (resume) check_resumable(config, data, around);
-  tensor::MemoryPlan plan = plan_memory(config, around.ranks, around.backend);
+  const int64_t ranks = around.processes ? around.processes->ranks : 1;
+  tensor::MemoryPlan plan = plan_memory(config, ranks, around.backend);
   if (around.text_sampler != nullptr) {
     plan.emplace_back("text samples", around.text_sampler->memory_bytes());
   }
@@ -272,22 +261,9 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
                               {config.run.checkpoint_every, config.run.steps},
                               free_bytes(dir));
   write_config(around.fs, config);
-
-  RunLog log(config, around, plan);
-  const OomTraces traces = read_oom_traces();
-  log.note_abrupt_end(explain_abrupt_end(dir, traces));
-  RunningMark mark(around.fs, dir, getpid(), traces);
-  TrainingSummary summary;
-  try {
-    const bool alone = around.ranks == 1 && around.spares == 0;
-    summary = alone ? run_alone(config, data, around, resume, log)
-                    : run_together(config, data, around, resume, log, lock);
-  } catch (...) {
-    mark.remove();
-    throw;
-  }
-  mark.remove();
-  return summary;
+  forget_coordinator(around.fs, dir);  // of an end without notice
+  if (!around.processes) return run_alone(config, data, around, resume, plan);
+  return run_together(config, data, around, resume, plan, std::move(lock));
 }
 
 }  // namespace colossus::runtime

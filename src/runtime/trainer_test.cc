@@ -11,7 +11,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "runtime/history.h"
-#include "runtime/run_log.h"
+#include "runtime/run_recorder.h"
 #include "runtime/run_testing.h"
 
 namespace colossus::runtime {

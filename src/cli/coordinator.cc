@@ -1,0 +1,110 @@
+// colossus coordinator: decides who is a member of a run and what each hosts.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+
+#include "agent/machine_memory.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file_system.h"
+#include "checkpoint/run_lock.h"
+#include "cli/commands.h"
+#include "cli/network_address.h"
+#include "cli/run_processes.h"
+#include "cli/stop_signal.h"
+#include "cli/trained_model.h"
+#include "distributed/life.h"
+#include "runtime/report.h"
+#include "runtime/run_coordinator.h"
+#include "runtime/run_memory.h"
+
+namespace colossus::cli {
+namespace {
+
+using distributed::Office;
+using distributed::OfficeHolder;
+using distributed::OfficeKeeper;
+
+struct Options {
+  RunProcessOptions process;
+  std::string listen = "127.0.0.1:0";
+  bool insecure_network = false;
+};
+
+// The run is over and saved: a report that fails does not fail it.
+void write_report(const std::string& run) {
+  try {
+    runtime::write_report(real_file_system(), run);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "no report: {}\n", error.what());
+  }
+}
+
+void coordinate(const Options& options, const config::Config& config,
+                std::function<void()> beat) {
+  const StopSignal stop;
+  runtime::RunCoordinatorOptions run_options;
+  run_options.listen = options.listen;
+  run_options.beat = std::move(beat);
+  run_options.stop_reason = [&stop] {
+    return stop.requested() ? std::string(stop.reason()) : std::string();
+  };
+  runtime::RunCoordinator coordinator(config, real_file_system(), real_clock(),
+                                      std::move(run_options));
+  if (!options.process.inherits) {
+    fmt::print("{}: coordinated at {}\n", options.process.run,
+               runtime::coordinator_address(options.process.run));
+  }
+  coordinator.run();
+}
+
+// One of the processes of a machine that share its memory, and start each other
+// where one was lost.
+void run_in_office(const Options& options, const config::Config& config) {
+  agent::MachineMemory memory =
+      agent::MachineMemory::inherit(runtime::machine_layout(config));
+  const std::optional<OfficeHolder> office =
+      OfficeHolder::take(memory.board(), Office::kCoordinator);
+  if (!office) return;  // another one was faster
+  const OfficeKeeper keeper(
+      memory.board(), Office::kAgent, {}, [&options] {
+        return distributed::start_process(
+            agent_process(options.process, inherited_fds(options.process)));
+      });
+  try {
+    coordinate(options, config, [&office] { office->beat(); });
+  } catch (...) {
+    write_report(options.process.run);
+    office->close();
+    throw;
+  }
+  write_report(options.process.run);
+  office->close();
+}
+
+void run(const Options& options) {
+  check_network_address(options.listen, options.insecure_network);
+  const config::Config config = load_run_config(options.process.run, {});
+  if (options.process.inherits) return run_in_office(options, config);
+  const checkpoint::RunLock lock(options.process.run);
+  coordinate(options, config, [] {});
+  write_report(options.process.run);
+}
+
+}  // namespace
+
+void add_coordinator(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, "coordinator",
+      "Coordinates a run of several machines; `train` starts its own.",
+      "  colossus coordinator runs/kjv --listen 127.0.0.1:7000");
+  add_run_process_flags(*command, options->process);
+  command->add_option("--listen", options->listen,
+                      "address for agents and commands; port 0 takes a free "
+                      "one");
+  add_insecure_network_flag(*command, options->insecure_network);
+  set_action(*command, [options] { run(*options); });
+}
+
+}  // namespace colossus::cli
