@@ -28,6 +28,8 @@ constexpr double kRepeatSeconds = 0.2;
 constexpr double kReconnectSeconds = 0.05;
 // A rank that a predecessor started takes its seat within that time.
 constexpr double kSeatSeconds = 10;
+// For the coordinator to keep what the ranks said last.
+constexpr double kFarewellSeconds = 4;
 constexpr size_t kMaxEnds = 64;
 constexpr size_t kMostLinesAtOnce = 64;
 constexpr size_t kMostBytesAtOnce = 256 << 10;
@@ -144,7 +146,7 @@ void Agent::look_for_seats() {
 }
 
 void Agent::run() {
-  while (!over_ || !processes_.empty()) {
+  while (!is_done()) {
     const uint32_t news = memory_.board().news();
     office_.beat();
     const Inbox inbox = take_inbox();
@@ -164,7 +166,16 @@ void Agent::run() {
     }
     memory_.board().wait_news(news, kLookSeconds);
   }
-  if (welcome_) send_report();  // that nobody is left
+}
+
+// Nobody is left, and all that they said is in the journal, unless there is
+// nobody to write it.
+bool Agent::is_done() {
+  if (!over_) return false;
+  const double now = clock_.steady_seconds();
+  if (over_seconds_ < 0) over_seconds_ = now;
+  return processes_.empty() &&
+         (!has_lines() || now - over_seconds_ > kFarewellSeconds);
 }
 
 Agent::Inbox Agent::take_inbox() {
@@ -401,6 +412,14 @@ void Agent::send_report() {
   sent_seconds_ = now;
   report.sequence = ++sequence_;
   connection_->send(report);
+}
+
+bool Agent::has_lines() const {
+  for (int slot = 0; slot < memory_.num_slots(); ++slot) {
+    if (memory_.board().report(slot).rank < 0) continue;
+    if (!memory_.ring(slot, false).peek_several(1, 0).empty()) return true;
+  }
+  return false;
 }
 
 // Of each ring its oldest lines; the next ones when these are kept.

@@ -100,6 +100,8 @@ class Agent {
   std::vector<protocol::SliceCopy> copies();
   void send_report();
   void send_lines();
+  bool has_lines() const;
+  bool is_done();
 
   const AgentOptions options_;
   MachineMemory& memory_;
@@ -109,6 +111,7 @@ class Agent {
   std::map<int64_t, RankProcess> processes_;  // by rank
   std::deque<protocol::RankEnd> ends_;
   bool over_ = false;
+  double over_seconds_ = -1;
   int64_t posted_call_ = 0, posted_view_ = 0;
 
   std::unique_ptr<protocol::AgentConnection> connection_;

@@ -203,13 +203,7 @@ bool RunCoordinator::is_over() const {
 
 void RunCoordinator::take(const protocol::AgentReport& report) {
   note_started_ranks(report);
-  const bool left = core_->state().ended && report.ranks.empty() &&
-                    report.version >= core_->state().version;
-  if (left) {
-    busy_machines_.erase(report.machine);
-  } else {
-    busy_machines_.insert(report.machine);
-  }
+  busy_machines_.insert(report.machine);
   handle(report);
 }
 

@@ -94,7 +94,7 @@ class RunCoordinator {
   std::string failure_;
   std::map<int64_t, int64_t> kept_;    // by rank: what of its ring is written
   std::set<int64_t> started_;          // ranks whose process is in the journal
-  std::set<int64_t> busy_machines_;    // where ranks live, as far as heard
+  std::set<int64_t> busy_machines_;    // whose agents have not left
   double ended_seconds_ = -1;
 
   struct Attending {

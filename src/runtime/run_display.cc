@@ -64,6 +64,12 @@ void RunDisplay::on(const RunStopped& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFailed& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFinished& /*event*/) { progress_.finish(); }
 
+void RunDisplay::on(const coordinator::RankLost& event) { note(event.reason); }
+
+void RunDisplay::on(const coordinator::MachineLost& event) {
+  note(event.reason);
+}
+
 void RunDisplay::on(const coordinator::ViewBegun& event) {
   note(fmt::format("view {} from step {}: {}", event.number, event.start_step,
                    event.reason));

@@ -36,6 +36,8 @@ class RunDisplay {
   void on(const RunStopped& event);
   void on(const RunFailed& event);
   void on(const RunFinished& event);
+  void on(const coordinator::RankLost& event);
+  void on(const coordinator::MachineLost& event);
   void on(const coordinator::ViewBegun& event);
   void on(const coordinator::DifferenceFound& event);
   void on(const coordinator::StragglerFound& event);
