@@ -54,7 +54,10 @@ int64_t BoardLink::rank() const { return seat_.rank(); }
 
 std::optional<config::View> BoardLink::next_view() {
   leave_view();
-  if (seen_ == 0) seat_.prepared(0);  // started, and looks at the board
+  if (seen_ == 0) {  // started, and looks at the board
+    report(RankReady{rank(), clock_.wall_seconds()});
+    seat_.prepared(0);
+  }
   for (;;) {
     const auto posted = seat_.wait_posted(seen_, kLookSeconds);
     if (!posted) continue;

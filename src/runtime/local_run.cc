@@ -263,8 +263,10 @@ void LocalRun::note_loss(const distributed::Loss& loss) {
   }
   int status = 0;
   ::waitpid(loss.pid, &status, 0);
-  if (!core_->state().ended)
-    on_event_(Remark{0, loss_text(rank, loss, status)});
+  if (!core_->state().ended) {
+    on_event_(RankEnded{rank, kMachine, loss.pid, loss.silent_seconds,
+                        loss_text(rank, loss, status)});
+  }
   processes_.erase(process);
   rank_gone(rank, board_);
   if (loss.how != distributed::LossKind::kClosed &&

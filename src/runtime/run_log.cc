@@ -126,6 +126,8 @@ void RunLog::on(Remark& event) {
   progress_.note(event.reason);
 }
 
+void RunLog::on(RankEnded& event) { progress_.note(event.reason); }
+
 void RunLog::on(coordinator::ViewBegun& event) {
   progress_.note(fmt::format("view {} from step {}: {}", event.number,
                              event.start_step, event.reason));

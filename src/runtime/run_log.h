@@ -45,6 +45,7 @@ class RunLog {
   void on(CheckpointDamaged& event);
   void on(RunFinished& event);
   void on(Remark& event);
+  void on(RankEnded& event);
   void on(coordinator::ViewBegun& event);
   template <typename Event>
   void on(Event& /*event*/) {}  // nothing to add
