@@ -10,7 +10,6 @@
 namespace colossus::runtime {
 namespace {
 
-using coordinator::Ledger;
 using coordinator::Loss;
 
 // Thirty years: more is no time of a run, whatever a journal says.

@@ -211,6 +211,7 @@ class Chaos {
   void strike(const RunProcess& victim, Blow blow) {
     fmt::print("    {} {} (process {})\n", victim.role,
                victim.rank < 0 ? "" : std::to_string(victim.rank), victim.pid);
+    std::fflush(stdout);
     send_signal(victim, blow == Blow::kKill ? SIGKILL : SIGSTOP);
     if (blow == Blow::kStopUntilNextEvent) {
       const int64_t seen = run_.counts().events;
