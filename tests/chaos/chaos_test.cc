@@ -91,6 +91,9 @@ class ChaosTest : public ::testing::Test {
     return *quiet_;
   }
 
+  std::string folder_of(uint64_t seed) const {
+    return fmt::format("{}/seed-{}-run", root_, seed);
+  }
   void survive(uint64_t seed);
   void check(const LiveRun& run, const std::string& folder);
 
@@ -244,7 +247,8 @@ void ChaosTest::survive(uint64_t seed) {
   const int64_t ranks = draw_ranks(seed), spares = draw_spares(seed);
   fmt::print("COLOSSUS_CHAOS_SEED={}: {} ranks, {} spares\n", seed, ranks,
              spares);
-  const std::string folder = fmt::format("{}/seed-{}-run", root_, seed);
+  const std::string folder = folder_of(seed);
+  // One rank without a spare is no process of its own, and would end the run.
   LiveRun run(words_of(folder, ranks, std::max<int64_t>(spares, ranks == 1)),
               folder);
   Chaos chaos(run, folder);
@@ -277,6 +281,7 @@ TEST_F(ChaosTest, WhateverIsKilledOrStoppedTheBitsAreThoseOfAQuietRun) {
        ++seed) {
     survive(seed);
     if (HasFailure()) break;  // its folder stays for a look
+    std::filesystem::remove_all(folder_of(seed));
   }
 }
 
