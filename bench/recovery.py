@@ -77,17 +77,22 @@ def recovery(bench, run, how, undisturbed):
     first = view["start_step"] + 1
     done = run.wait_event("step", lambda e: e["step"] == first and moment(e) > begin)
     step = undisturbed or run.step_seconds(SETTLE_STEPS, MEASURED_STEPS)
-    say(f"    rank {victim}: step {first} after {moment(done) - begin:.3f} s, of which a step is {step:.3f} s")
-    return moment(done) - begin - step
+    whole = moment(done) - begin
+    say(f"    rank {victim}: step {first} after {whole:.3f} s, of which a step is {step:.3f} s")
+    return {"seconds": whole - step, "with_the_step_seconds": whole}
 
 
-def recoveries(bench, ranks, spares, how, undisturbed=None):
+def columns(rows):
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def recoveries(bench, ranks, spares, how):
     with bench.start(ranks, spares) as run:
         results = []
         for _ in range(bench.args.repeats):
             bench.settle(run, ranks, spares)
-            results.append(recovery(bench, run, how, undisturbed))
-        return {"seconds": results}
+            results.append(recovery(bench, run, how, None))
+        return columns(results)
 
 
 def kill_with_spare(bench):
@@ -96,11 +101,15 @@ def kill_with_spare(bench):
 
 def kill_without_spare(bench):
     """The survivor's steps are not undisturbed while a new rank starts, so a run
-    of one rank with as many threads says how long they are."""
-    threads = max(1, bench.args.threads // 2)
-    with bench.start(1, threads=threads) as alone:
-        undisturbed = alone.step_seconds(SETTLE_STEPS, 2 * MEASURED_STEPS)
-    return recoveries(bench, 2, 0, signal.SIGKILL, undisturbed)
+    of one rank with as many threads, just before, says how long they are."""
+    threads, results = max(1, bench.args.threads // 2), []
+    for _ in range(bench.args.repeats):
+        with bench.start(1, threads=threads) as alone:
+            undisturbed = alone.step_seconds(SETTLE_STEPS, MEASURED_STEPS)
+        with bench.start(2, 0) as run:
+            bench.settle(run, 2, 0)
+            results.append(recovery(bench, run, signal.SIGKILL, undisturbed))
+    return columns(results)
 
 
 def hang_with_spare(bench):
@@ -213,6 +222,8 @@ def result_text(row):
         return f"{sum(row['steps'])} in {len(row['steps'])} kills; longest {max(row['longest_delay_seconds']):+.3f} s"
     values, unit = (row["ratio"], " x") if "ratio" in row else (row["seconds"], " s")
     text = f"{median(values):.3f}{unit} ({min(values):.3f}-{max(values):.3f}, {len(values)} times)"
+    if "with_the_step_seconds" in row:
+        text += f"; with the step {median(row['with_the_step_seconds']):.3f} s"
     if "same_bits" in row:
         text += ", same bits" if row["same_bits"] else ", OTHER BITS"
         text += f"; from the request {median(row['from_the_request_seconds']):.3f} s"
