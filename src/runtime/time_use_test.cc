@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "base/random.h"
+
 namespace colossus::runtime {
 namespace {
 
@@ -63,6 +65,29 @@ class TimeBookTest : public ::testing::Test {
     ready(2, 1, 0);
     for (int64_t n = 1; n <= last; ++n) {
       step(2 + static_cast<double>(n), n);
+    }
+  }
+
+  void tell_any(double seconds, int64_t kind, int64_t number, int64_t step_no) {
+    switch (kind) {
+      case 0:
+        return start(seconds, step_no);
+      case 1:
+        return tell(seconds, RankReady{number, 0});
+      case 2:
+        return tell(seconds, RankEnded{number, 0, 1, 0.3, ""});
+      case 3:
+        return tell(seconds, RankLost{number, ""});
+      case 4:
+        return tell(seconds, PrepareBegun{number, step_no - 2, false, ""});
+      case 5:
+        return view(seconds, number, step_no, {0, 1, 2, 3});
+      case 6:
+        return ready(seconds, number, step_no);
+      case 7:
+        return tell(seconds, StragglerFound{number, 300'000, 100'000, ""});
+      default:
+        return step(seconds, step_no, 0.1);
     }
   }
 
@@ -235,6 +260,29 @@ TEST_F(TimeBookTest, AnyOrderAndAnyTimesAreBorne) {
   const TimeUse use = book_.use(1e300);
   EXPECT_GE(use.goodput, 0);
   EXPECT_LE(use.goodput, 1);
+}
+
+TEST_F(TimeBookTest, NoHistoryLosesMoreTimeThanPassed) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    book_ = TimeBook();
+    uint64_t draws = 0;
+    const auto below = [&](uint64_t count) {
+      return static_cast<int64_t>(random_bits(seed, 1, draws++) % count);
+    };
+    double now = 0;
+    for (int i = 0; i < 300; ++i) {
+      now += static_cast<double>(below(20) - 2) / 10;
+      tell_any(now, below(9), below(4), below(6) - 1);
+    }
+    const TimeUse use = book_.use();
+    double lost = 0;
+    for (const double seconds : use.lost_seconds) {
+      EXPECT_GE(seconds, 0) << "seed " << seed;
+      lost += seconds;
+    }
+    EXPECT_LE(lost, use.seconds + kNear) << "seed " << seed;
+    EXPECT_NEAR(use.goodput * use.seconds, use.seconds - lost, kNear);
+  }
 }
 
 TEST_F(TimeBookTest, TellsPeopleWhatWasLostAndHowMuch) {
