@@ -141,7 +141,8 @@ void Agent::look_for_seats() {
     }
   }
   for (const int64_t rank : missing) {
-    forget_rank(rank, fmt::format("rank {} never took its seat", rank));
+    forget_rank({.rank = rank,
+                 .how = fmt::format("rank {} never took its seat", rank)});
   }
 }
 
@@ -267,10 +268,10 @@ std::optional<int> Agent::free_slot() const {
 void Agent::start_rank(int64_t rank, int64_t hosting_ranks) {
   const std::optional<int> slot = free_slot();
   if (!slot) {
-    rank_gone(rank, board_);
-    forget_rank(rank, fmt::format("rank {} found no free slot on the board of "
-                                  "its machine, which has {}",
-                                  rank, memory_.num_slots()));
+    forget_rank({.rank = rank,
+                 .how = fmt::format("rank {} found no free slot on the board "
+                                    "of its machine, which has {}",
+                                    rank, memory_.num_slots())});
     return;
   }
   memory_.ring(*slot, true);
@@ -325,19 +326,22 @@ void Agent::note_loss(const distributed::Loss& loss) {
   }
   const int64_t rank = process->first;
   const SlotReport report = memory_.board().report(loss.slot);
-  const bool failed = report.state == SlotState::kFailed;
-  forget_rank(rank,
-              failed ? fmt::format("{}: {}", name_of(rank, loss.pid),
-                                   report.text)
-                     : loss_text(rank, loss, status),
-              failed);
+  protocol::RankEnd end;
+  end.rank = rank;
+  end.pid = loss.pid;
+  end.silent_us = static_cast<int64_t>(loss.silent_seconds * 1e6);
+  end.failed = report.state == SlotState::kFailed;
+  end.how = end.failed
+                ? fmt::format("{}: {}", name_of(rank, loss.pid), report.text)
+                : loss_text(rank, loss, status);
+  forget_rank(end);
 }
 
-void Agent::forget_rank(int64_t rank, const std::string& how, bool failed) {
-  ends_.push_back({rank, how, failed});
+void Agent::forget_rank(const protocol::RankEnd& end) {
+  ends_.push_back(end);
   if (ends_.size() > kMaxEnds) ends_.pop_front();
-  processes_.erase(rank);
-  rank_gone(rank, board_);
+  processes_.erase(end.rank);
+  rank_gone(end.rank, board_);
 }
 
 void Agent::look_at_board() {

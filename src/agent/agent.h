@@ -93,7 +93,7 @@ class Agent {
   void post_orders();
 
   void note_loss(const distributed::Loss& loss);
-  void forget_rank(int64_t rank, const std::string& how, bool failed = false);
+  void forget_rank(const protocol::RankEnd& end);
   void look_at_board();
   void look_at_slot(protocol::RankSlot& slot);
   void note_saved(const distributed::SlotReport& report);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "checkpoint/run_lock.h"
@@ -36,6 +37,7 @@ struct RankRow {
 struct Status {
   RunHistory history;
   bool in_use = false;  // some process holds the run
+  runtime::TimeUse time;
   std::vector<RankRow> ranks;
 
   int64_t step() const {
@@ -56,6 +58,8 @@ Status read_status(const std::string& run) {
   status.in_use = checkpoint::run_holder(run).has_value();
   status.history = runtime::load_history(run);
   if (!status.in_use) status.history.ranks.clear();
+  status.time = status.history.time_book.use(
+      status.in_use ? real_clock().wall_seconds() : 0);
   for (const RankStarted& process : status.history.ranks) {
     RankRow row{process, {}, {}};
     if (status.history.view) {
@@ -100,6 +104,7 @@ std::string text_of(const Status& status, const std::string& run) {
     text += fmt::format("redone: {} steps, {}\n", history.num_steps_redone,
                         human_seconds(history.seconds_redone));
   }
+  if (!history.starts.empty()) text += text_of(status.time) + "\n";
   if (status.ranks.empty()) return text;
   text += fmt::format("{:>6} {:>9} {:>8}  {:<14} {}\n", "rank", "process",
                       "machine", "shards", "backs up");
@@ -128,6 +133,12 @@ std::string json_of(const Status& status, const std::string& run) {
   json["view"] = status.history.view ? status.history.view->number : 0;
   json["steps_redone"] = status.history.num_steps_redone;
   json["seconds_redone"] = status.history.seconds_redone;
+  json["seconds"] = status.time.seconds;
+  json["goodput"] = status.time.goodput;
+  for (int i = 0; i < coordinator::kNumLosses; ++i) {
+    const auto loss = static_cast<coordinator::Loss>(i);
+    json["lost_seconds"][name_of(loss)] = status.time.lost(loss);
+  }
   json["ranks"] = nlohmann::ordered_json::array();
   for (const RankRow& row : status.ranks) {
     json["ranks"].push_back({{"rank", row.process.rank},

@@ -14,6 +14,18 @@ const char* name_of(Loss loss) {
   return kNames[static_cast<size_t>(loss)];
 }
 
+const char* meaning_of(Loss loss) {
+  static constexpr std::array<const char*, kNumLosses> kMeanings = {
+      "until a loss was noticed",
+      "until the ranks had stopped and the next view began",
+      "no rank was there to go on with",
+      "until the ranks of a view held its state",
+      "work that was done again",
+      "waiting for the slowest rank",
+      "steps stood still for a checkpoint"};
+  return kMeanings[static_cast<size_t>(loss)];
+}
+
 void Ledger::book(Loss loss, int64_t us) {
   COLOSSUS_CHECK(us >= 0, "{} us are booked as {}", us, name_of(loss));
   lost_us_[static_cast<size_t>(loss)] += us;
@@ -87,6 +99,10 @@ void Ledger::committed(int64_t now_us, int64_t step, int64_t straggle_us,
   book(Loss::kStraggle, straggle);
   book(Loss::kCheckpoint,
        std::clamp<int64_t>(checkpoint_us, 0, length - straggle));
+}
+
+void Ledger::settle(int64_t now_us) {
+  if (stretch_ != Stretch::kStep) close_stretch(now_us);
 }
 
 int64_t Ledger::lost_us(Loss loss) const {

@@ -19,7 +19,8 @@ enum class Loss : int {
   kNumLosses,
 };
 inline constexpr int kNumLosses = static_cast<int>(Loss::kNumLosses);
-const char* name_of(Loss loss);
+const char* name_of(Loss loss);     // "wait_for_spare"
+const char* meaning_of(Loss loss);  // for people
 
 // Times are microseconds of one clock; calls in the order of their times.
 class Ledger {
@@ -42,6 +43,9 @@ class Ledger {
   // rank and `checkpoint_us` for a checkpoint.
   void committed(int64_t now_us, int64_t step, int64_t straggle_us = 0,
                  int64_t checkpoint_us = 0);
+
+  // Books the present stretch so far, unless it is a step.
+  void settle(int64_t now_us);
 
   int64_t lost_us(Loss loss) const;
   int64_t lost_us() const;

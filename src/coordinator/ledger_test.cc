@@ -64,6 +64,18 @@ TEST(Ledger, BooksStragglersAndCheckpointsOutOfAStep) {
   EXPECT_EQ(ledger.lost_us(Loss::kCheckpoint), 5);
 }
 
+TEST(Ledger, SettlesAWaitThatIsNotOverButNoStep) {
+  Ledger ledger = running();
+  ledger.settle(105);
+  EXPECT_EQ(ledger.lost_us(), 10);
+  ledger.prepared(106, 106);
+  ledger.waits_for_rank(106);
+  ledger.settle(126);
+  EXPECT_EQ(ledger.lost_us(Loss::kWaitForSpare), 20);
+  ledger.settle(136);
+  EXPECT_EQ(ledger.lost_us(Loss::kWaitForSpare), 30);
+}
+
 TEST(Ledger, NeverBooksMoreThanTheTimeThatPassed) {
   Ledger ledger = running();
   ledger.committed(110, 10, 1000, 1000);

@@ -56,6 +56,7 @@ struct Watch {
   std::atomic<bool> lost{false};
   std::atomic<bool> seated{false};
   LossKind how = LossKind::kKilled;
+  double last_sign_seconds = 0;  // of steady time, once it is lost
   // Of the thread that looks alone.
   uint64_t beats = 0;
   uint64_t state = 0;
@@ -223,6 +224,8 @@ class Watcher::State {
     if (watch.lost) return;
     announce(watch, how);
     watch.how = how;
+    watch.last_sign_seconds = real_clock().steady_seconds();
+    if (how == LossKind::kHung) watch.last_sign_seconds -= watch.still_seconds;
     watch.lost = true;
     losses_.push_back(&watch);
     to_tell_.notify_all();
@@ -259,6 +262,8 @@ class Watcher::State {
       loss.fenced = process.wait_quiet(options_.fence_seconds);
     }
     if (watch.life.joinable()) watch.life.join();
+    loss.silent_seconds =
+        real_clock().steady_seconds() - watch.last_sign_seconds;
     std::lock_guard lock(mutex_);
     std::erase_if(watches_,
                   [&](const auto& own) { return own.get() == &watch; });

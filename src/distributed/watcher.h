@@ -33,6 +33,8 @@ struct Loss {
   // kernel would not let it go within WatcherOptions::fence_seconds, and for
   // threads, which cannot be killed.
   bool fenced = false;
+  // From its last sign of life until `on_lost` is called.
+  double silent_seconds = 0;
 };
 
 struct WatcherOptions {

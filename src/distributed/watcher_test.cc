@@ -57,6 +57,7 @@ TEST_F(WatchedThreads, AreHungWhenTheirBeatsStandStill) {
   });
   const Loss loss = first_loss();
   EXPECT_EQ(loss.how, LossKind::kHung);
+  EXPECT_GE(loss.silent_seconds, 1);
   EXPECT_EQ(loss.rank, 1);
   EXPECT_FALSE(loss.fenced);
   EXPECT_EQ(machine_.board().order(), order_of(1) + 1);

@@ -198,6 +198,8 @@ void encode_one(const AgentReport& report, v1::AgentReport& out) {
   for (const RankEnd& end : report.ends) {
     v1::RankEnd& e = *out.add_ends();
     e.set_rank(end.rank);
+    e.set_pid(end.pid);
+    e.set_silent_us(end.silent_us);
     e.set_how(cut(end.how));
     e.set_failed(end.failed);
   }
@@ -228,8 +230,11 @@ AgentReport decode_one(const v1::AgentReport& in) {
   bounded("the number of ends", in.ends_size(), 0, kMaxRanksInMessage);
   for (const v1::RankEnd& end : in.ends()) {
     report.ends.push_back(
-        {count_of("a rank", end.rank()), text_of("an end", end.how()),
-         end.failed()});
+        {.rank = count_of("a rank", end.rank()),
+         .pid = count_of("a process", end.pid()),
+         .silent_us = count_of("a silence", end.silent_us()),
+         .how = text_of("an end", end.how()),
+         .failed = end.failed()});
   }
   return report;
 }

@@ -55,7 +55,10 @@ int64_t BoardLink::rank() const { return seat_.rank(); }
 
 std::optional<config::View> BoardLink::next_view() {
   leave_view();
-  if (seen_ == 0) seat_.prepared(0);  // started, and looks at the board
+  if (seen_ == 0) {  // started, and looks at the board
+    report(RankReady{rank(), clock_.wall_seconds()});
+    seat_.prepared(0);
+  }
   for (;;) {
     const auto posted = seat_.wait_posted(seen_, kLookSeconds);
     if (!posted) continue;
@@ -90,7 +93,7 @@ void BoardLink::enter(const config::View& view) {
   pool_.set_pulse(&*pulse_);
   windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),
                     false);
-  // Alone with one block, the gradient is the sum.
+  // The owner of all shards has the sum where its gradient is.
   const int64_t shards = static_cast<int64_t>(view.placement.owner_S.size());
   alone_ = !group_->blocks().empty() && group_->blocks()[0].count == shards;
   const int64_t slice_count = windows_.layout().padded_count / shards;
@@ -114,8 +117,14 @@ float* BoardLink::gradient(size_t index) {
 
 void BoardLink::reduce_scatter(int64_t /*step*/) {
   compute_seconds_ = clock_.steady_seconds() - step_begin_;
-  if (alone_) return;
-  under_view([&] { group_->reduce_scatter(sum_S_); });
+  under_view([&] {
+    // Backups of slices, if there are any, read the gradient from now on.
+    if (alone_) {
+      group_->meet();
+    } else {
+      group_->reduce_scatter(sum_S_);
+    }
+  });
 }
 
 const float* BoardLink::sum(int64_t slice) const {

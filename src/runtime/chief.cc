@@ -1,6 +1,7 @@
 #include "runtime/chief.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -66,6 +67,8 @@ const float* Chief::weights(int64_t step) const {
 void Chief::step_done(StepOutcome outcome) {
   outcome.metrics.expert_load =
       by_layer(outcome.expert_load_LE, config_.model.num_experts);
+  outcome.metrics.at = place_.clock.wall_seconds();
+  outcome.metrics.checkpoint_seconds = std::exchange(stood_seconds_, 0);
   link_.report(outcome.metrics);
   if (pending_step_ && !writer_.busy()) finish_checkpoint();
 }
@@ -97,6 +100,7 @@ void Chief::sample(int64_t step) {
 
 void Chief::submit_checkpoint(int64_t step) {
   const RankLink::Unwatched unwatched(link_);
+  const double begin = place_.clock.steady_seconds();
   finish_checkpoint();
   const checkpoint::SliceData state = place_.store.owners(step);
   const auto count = static_cast<size_t>(memory_.step.padded_count());
@@ -105,6 +109,7 @@ void Chief::submit_checkpoint(int64_t step) {
       {state.w, count}, {state.m, count}, {state.v, count});
   pending_step_ = step;
   pending_since_ = place_.clock.steady_seconds();
+  stood_seconds_ += pending_since_ - begin;
 }
 
 void Chief::finish_checkpoint() {

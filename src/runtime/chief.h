@@ -52,6 +52,7 @@ class Chief {
   // The checkpoint that the writer may still be at, and when it was given.
   std::optional<int64_t> pending_step_;
   double pending_since_ = 0;
+  double stood_seconds_ = 0;  // for checkpoints, since the last step
 };
 
 // What a run's checkpoints say of it; `data_digest` is in `extra`.

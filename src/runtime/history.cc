@@ -33,6 +33,7 @@ std::string path_and_reason(const std::string& path,
 }  // namespace
 
 void HistoryBuilder::add(JournalRecord record) {
+  history_.time_book.add(record);
   now_ = record.wall_seconds;
   if (history_.first_wall_seconds == 0) history_.first_wall_seconds = now_;
   history_.last_wall_seconds = now_;
@@ -148,6 +149,10 @@ void HistoryBuilder::add(const Remark& event) {
 }
 
 void HistoryBuilder::add(RankStarted event) { history_.ranks.push_back(event); }
+
+void HistoryBuilder::add(const RankEnded& event) {
+  notice(newest_step(), Notice::Kind::kBad, "Process ended", event.reason);
+}
 
 void HistoryBuilder::add(const coordinator::RankLost& event) {
   std::erase_if(history_.ranks, [&](const RankStarted& rank) {

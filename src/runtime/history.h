@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/journal_event.h"
+#include "runtime/time_use.h"
 
 namespace colossus::runtime {
 
@@ -48,6 +49,7 @@ struct RunHistory {
   double last_wall_seconds = 0;
   int64_t num_steps_redone = 0;
   double seconds_redone = 0;  // spent on steps that had to be done again
+  TimeBook time_book;         // where the time went
   std::vector<std::string> warnings;  // damaged lines
 };
 
@@ -74,6 +76,7 @@ class HistoryBuilder {
   void add(const RunFinished& event);
   void add(const Remark& event);
   void add(RankStarted event);
+  void add(const RankEnded& event);
   void add(const coordinator::RankLost& event);
   void add(coordinator::ViewBegun event);
   void add(const coordinator::DifferenceFound& event);

@@ -64,6 +64,9 @@ struct StepMetrics {
   double tokens_per_second = 0;
   double mfu = 0;  // 0 to 1; 0: unknown
   double seconds = 0;
+  // Steps stood still for a checkpoint so long since the step before.
+  double checkpoint_seconds = 0;
+  double at = 0;  // wall clock of the rank that tells; 0: unknown
   ExpertLoad expert_load;
 
   template <typename Visitor>
@@ -77,6 +80,8 @@ struct StepMetrics {
     v.field("tokens_per_second", tokens_per_second);
     v.field("mfu", mfu);
     v.field("seconds", seconds);
+    v.field("checkpoint_seconds", checkpoint_seconds);
+    v.field("at", at);
     v.field("expert_load", expert_load);
   }
 };
@@ -239,16 +244,63 @@ struct RankStarted {
   }
 };
 
+// Its memory is there, and it looks at the board.
+struct RankReady {
+  static constexpr const char* kName = "rank_ready";
+  int64_t rank = 0;
+  double at = 0;  // wall clock of the rank
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("rank", rank);
+    v.field("at", at);
+  }
+};
+
+// Its process died or was given up: what its machine saw of it.
+struct RankEnded {
+  static constexpr const char* kName = "rank_ended";
+  int64_t rank = 0;
+  int64_t machine = 0;
+  int64_t pid = 0;
+  double silent_seconds = 0;  // since its last sign of life
+  std::string reason;
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("rank", rank);
+    v.field("machine", machine);
+    v.field("pid", pid);
+    v.field("silent_seconds", silent_seconds);
+    v.field("reason", reason);
+  }
+};
+
+// All of a view hold the state it starts from: its first step begins.
+struct ViewReady {
+  static constexpr const char* kName = "view_ready";
+  int64_t number = 0;
+  int64_t step = 0;
+  double at = 0;  // wall clock of the rank that tells
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("number", number);
+    v.field("step", step);
+    v.field("at", at);
+  }
+};
+
 template <typename... Own, typename... Decisions>
 std::variant<Own..., Decisions...> joined_variant(std::variant<Own...>,
                                                   std::variant<Decisions...>);
 
 // What ranks and their machine report, then what the coordinator decided.
 using JournalEvent = decltype(joined_variant(
-    std::declval<std::variant<RunStarted, StepMetrics, Validation, TextSample,
-                              CheckpointSaved, CheckpointDamaged,
-                              CheckpointSkipped, RunStopped, RunFailed,
-                              RunFinished, Remark, RankStarted>>(),
+    std::declval<std::variant<
+        RunStarted, StepMetrics, Validation, TextSample, CheckpointSaved,
+        CheckpointDamaged, CheckpointSkipped, RunStopped, RunFailed,
+        RunFinished, Remark, RankStarted, RankReady, RankEnded, ViewReady>>(),
     std::declval<coordinator::Decision>()));
 
 // Where a rank's report stood in its ring: so none gets into the journal twice.

@@ -84,6 +84,10 @@ bool Rank::follow(const config::View& view) {
   if (chief && chief_ == nullptr) {
     chief_ = std::make_unique<Chief>(config_, data_, place_, memory_, link_);
   }
+  if (chief) {
+    link_.report(
+        ViewReady{view.number, view.start_step, place_.clock.wall_seconds()});
+  }
   if (view.stop) {
     if (chief) end_at(view);
     link_.barrier(view.start_step);  // the others wait for the chief

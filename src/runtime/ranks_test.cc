@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <sstream>
@@ -27,6 +28,7 @@
 namespace colossus::runtime {
 namespace {
 
+using checkpoint::SliceCopy;
 using checkpoint::SliceStore;
 using distributed::PostedKind;
 using distributed::SharedMemory;
@@ -107,6 +109,25 @@ class Machine {
   void join() {
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
+  }
+
+  int64_t committed_step(int slot) const {
+    return board_.report(slot).committed_step;
+  }
+
+  // Whether owner and backup hold the same bits of every slice.
+  bool copies_agree(int64_t step) const {
+    const auto bytes = static_cast<size_t>(store_->slice_count()) * 4;
+    for (int64_t slice = 0; slice < num_shards_; ++slice) {
+      const auto a = store_->data(SliceCopy::kOwner, slice, step);
+      const auto b = store_->data(SliceCopy::kBackup, slice, step);
+      if (std::memcmp(a.w, b.w, bytes) != 0 ||
+          std::memcmp(a.m, b.m, bytes) != 0 ||
+          std::memcmp(a.v, b.v, bytes) != 0) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // Of a slot's ring.
@@ -264,6 +285,25 @@ TEST_F(RanksTest, AnyNumberOfRanksGivesTheBitsOfOne) {
   }
 }
 
+// The owner of all shards needs no sum of others, but its backup needs its
+// gradients, and time to read them.
+TEST_F(RanksTest, ARankThatOwnsAllShardsDoesNotRunAheadOfItsBackup) {
+  config::Config config = tiny_config(dir("ranks"));
+  config.run.steps = 40;
+  Machine machine(config, data_);
+  machine.start_rank(0, 0);
+  machine.start_rank(1, 1);
+  machine.change_view({0, 1}, machine.view_of({0, 1}, {0, 0, 0, 0}));
+  machine.await_commit(0, config.run.steps);
+  const bool in_step = machine.committed_step(1) >= config.run.steps - 1;
+  EXPECT_TRUE(in_step) << "step " << machine.committed_step(1);
+  if (in_step) {
+    machine.await_commit(1, config.run.steps);
+    EXPECT_TRUE(machine.copies_agree(config.run.steps));
+  }
+  machine.finish();
+}
+
 TEST_F(RanksTest, TheChiefReportsEveryStepAndTheEnd) {
   const config::Config config = tiny_config(dir("ranks"));
   Machine machine(config, data_);
@@ -271,18 +311,22 @@ TEST_F(RanksTest, TheChiefReportsEveryStepAndTheEnd) {
   machine.start_rank(1, 1);
   machine.change_view({0, 1}, machine.view_of({0, 1}, {1, 1, 0, 0}));
   machine.finish();
-  int64_t steps = 0, validations = 0, checkpoints = 0, ends = 0;
+  int64_t steps = 0, validations = 0, checkpoints = 0, ends = 0, views = 0;
   for (const JournalEvent& event : machine.events(1)) {
     steps += std::holds_alternative<StepMetrics>(event);
     validations += std::holds_alternative<Validation>(event);
     checkpoints += std::holds_alternative<CheckpointSaved>(event);
     ends += std::holds_alternative<RunFinished>(event);
+    views += std::holds_alternative<ViewReady>(event);
   }
   EXPECT_EQ(steps, 12);
   EXPECT_EQ(validations, 3);
   EXPECT_EQ(checkpoints, 3);
   EXPECT_EQ(ends, 1);
-  EXPECT_TRUE(machine.events(0).empty());
+  EXPECT_EQ(views, 2);  // the one to stop in is one
+  const std::vector<JournalEvent> others = machine.events(0);
+  ASSERT_EQ(others.size(), 1u);
+  EXPECT_EQ(std::get<RankReady>(others[0]).rank, 0);
 }
 
 TEST_F(RanksTest, PlacementsThatChangeAtAnyMomentChangeNoBit) {

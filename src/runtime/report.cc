@@ -69,7 +69,7 @@ std::string report_html(const std::string& run_name, const RunHistory& history,
   html += "\n<style>" + std::string(report_css()) + "</style>\n</head>\n";
   html += "<body>\n<main>\n" + header_html(input) + cards_html(input) +
           facts_html(input) + charts_html(input) + samples_html(input) +
-          events_html(input) + config_html(input) +
+          time_html(input) + events_html(input) + config_html(input) +
           "<footer>Written by Colossus from the run&#39;s journal.</footer>\n"
           "</main>\n<script>" +
           std::string(report_script()) + "</script>\n</body>\n</html>\n";

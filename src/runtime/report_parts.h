@@ -29,6 +29,7 @@ std::string charts_html(const ReportInput& input);
 
 // report_tables.cc
 std::string samples_html(const ReportInput& input);
+std::string time_html(const ReportInput& input);
 std::string events_html(const ReportInput& input);
 std::string config_html(const ReportInput& input);
 

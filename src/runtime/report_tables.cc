@@ -56,6 +56,16 @@ std::string event_row(const Notice& notice) {
                      cell(notice.text));
 }
 
+std::string time_row(const std::string& what, double seconds, double of,
+                     const std::string& meaning) {
+  return element(
+      "tr", "",
+      element("th", "", what) +
+          element("td", "", fmt::format("{:.2f} s", seconds)) +
+          element("td", "", fmt::format("{:.2f}%", 100 * seconds / of)) +
+          element("td", "", meaning));
+}
+
 std::string warnings_html(const std::vector<std::string>& warnings) {
   if (warnings.empty()) return "";
   std::string rows;
@@ -118,6 +128,22 @@ std::string samples_html(const ReportInput& input) {
             "</details>";
   }
   return element("section", "", html);
+}
+
+std::string time_html(const ReportInput& input) {
+  const TimeUse use = input.history.time_book.use();
+  if (use.seconds <= 0) return "";
+  std::string rows = time_row("goodput", use.goodput * use.seconds, use.seconds,
+                              "steps that count");
+  for (int i = 0; i < coordinator::kNumLosses; ++i) {
+    const auto loss = static_cast<coordinator::Loss>(i);
+    if (use.lost(loss) < kLeastLostSeconds) continue;
+    rows += time_row(spoken(loss), use.lost(loss), use.seconds,
+                     coordinator::meaning_of(loss));
+  }
+  return element("section", "",
+                 element("h2", "", "Where the time went") +
+                     element("div", "panel rows", element("table", "", rows)));
 }
 
 std::string events_html(const ReportInput& input) {

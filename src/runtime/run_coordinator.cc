@@ -90,12 +90,16 @@ void RunCoordinator::read_journal() {
       decisions.clear();
       kept_.clear();
       started_.clear();
+      ended_.clear();
     }
     if (record.source.rank >= 0) {
       kept_[record.source.rank] = record.source.position;
     }
     if (const auto* e = std::get_if<RankStarted>(&record.event)) {
       started_.insert(e->rank);
+    }
+    if (const auto* e = std::get_if<RankEnded>(&record.event)) {
+      ended_.insert(e->rank);
     }
     if (const auto decision = decision_of(record.event)) {
       decisions.push_back(*decision);
@@ -203,6 +207,7 @@ bool RunCoordinator::is_over() const {
 
 void RunCoordinator::take(const protocol::AgentReport& report) {
   note_started_ranks(report);
+  note_ended_ranks(report);
   busy_machines_.insert(report.machine);
   handle(report);
 }
@@ -211,6 +216,17 @@ void RunCoordinator::note_started_ranks(const protocol::AgentReport& report) {
   for (const protocol::RankSlot& slot : report.ranks) {
     if (slot.pid == 0 || !started_.insert(slot.rank).second) continue;
     recorder_.record(RankStarted{slot.rank, report.machine, slot.pid});
+  }
+}
+
+// Those that were not released, nor belong to a run that is over.
+void RunCoordinator::note_ended_ranks(const protocol::AgentReport& report) {
+  for (const protocol::RankEnd& end : report.ends) {
+    if (core_->state().rank(end.rank) == nullptr) continue;
+    if (!ended_.insert(end.rank).second) continue;
+    recorder_.record(RankEnded{end.rank, report.machine, end.pid,
+                               static_cast<double>(end.silent_us) * 1e-6,
+                               end.how});
   }
 }
 

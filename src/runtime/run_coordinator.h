@@ -79,6 +79,7 @@ class RunCoordinator {
   void take(const protocol::StopRequest& request) { handle(request); }
   void handle(const coordinator::Event& event);
   void note_started_ranks(const protocol::AgentReport& report);
+  void note_ended_ranks(const protocol::AgentReport& report);
   bool is_over() const;
   int64_t now_us() const;
 
@@ -93,7 +94,7 @@ class RunCoordinator {
   bool stop_asked_ = false;
   std::string failure_;
   std::map<int64_t, int64_t> kept_;    // by rank: what of its ring is written
-  std::set<int64_t> started_;          // ranks whose process is in the journal
+  std::set<int64_t> started_, ended_;  // ranks whose process is in the journal
   std::set<int64_t> busy_machines_;    // whose agents have not left
   double ended_seconds_ = -1;
 

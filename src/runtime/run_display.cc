@@ -64,7 +64,7 @@ void RunDisplay::on(const RunStopped& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFailed& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFinished& /*event*/) { progress_.finish(); }
 
-void RunDisplay::on(const coordinator::RankLost& event) { note(event.reason); }
+void RunDisplay::on(const RankEnded& event) { note(event.reason); }
 
 void RunDisplay::on(const coordinator::MachineLost& event) {
   note(event.reason);

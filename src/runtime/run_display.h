@@ -36,7 +36,7 @@ class RunDisplay {
   void on(const RunStopped& event);
   void on(const RunFailed& event);
   void on(const RunFinished& event);
-  void on(const coordinator::RankLost& event);
+  void on(const RankEnded& event);
   void on(const coordinator::MachineLost& event);
   void on(const coordinator::ViewBegun& event);
   void on(const coordinator::DifferenceFound& event);

@@ -1,0 +1,69 @@
+// `colossus train` as a program, watched through its journal and /proc alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/journal_event.h"
+
+namespace colossus::tests {
+
+// Runs a command of the program to its end; returns its exit code, or 128 and
+// the signal that ended it. What it prints is added to `log`.
+int run_command(const std::vector<std::string>& words, const std::string& log);
+
+// A process that bears the run's folder in its command line.
+struct RunProcess {
+  pid_t pid = 0;
+  std::string role;   // "rank", "agent", "coordinator", "train"
+  int64_t rank = -1;  // of a rank
+};
+
+// What the journal told so far, counted.
+struct Counts {
+  int64_t events = 0, steps = 0, prepares = 0, views = 0, ranks_started = 0;
+};
+
+// Kills whatever is left of the run at its end.
+class LiveRun {
+ public:
+  // `folder` is the run's, and appears in no other process.
+  LiveRun(const std::vector<std::string>& words, const std::string& folder);
+  ~LiveRun();
+  LiveRun(const LiveRun&) = delete;
+  LiveRun& operator=(const LiveRun&) = delete;
+
+  // Takes in what the journal gained.
+  void look();
+  const Counts& counts() const { return counts_; }
+  // Its last event is there: finished, stopped or failed.
+  bool is_over() const { return over_; }
+  const std::string& hash() const { return hash_; }  // once it finished
+
+  // By role and rank. A process that was killed and not waited for is none.
+  std::vector<RunProcess> processes() const;
+  // The process that was started, once it ended: as run_command.
+  bool has_left(int& code);
+
+  std::string log_path() const { return folder_ + ".log"; }
+
+ private:
+  void note(const runtime::JournalEvent& event);
+
+  const std::string folder_;
+  pid_t pid_ = 0;
+  bool left_ = false;
+  int code_ = 0;
+  int64_t offset_ = 0;  // of the journal, up to which it was read
+  Counts counts_;
+  bool over_ = false;
+  std::string hash_;
+};
+
+// By a handle, so that it meets this process or none. False: it is gone.
+bool send_signal(const RunProcess& process, int signal);
+
+}  // namespace colossus::tests
