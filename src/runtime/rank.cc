@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/pulse.h"
+#include "base/state_hash.h"
 #include "base/thread_pool.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "kernels/backend.h"
@@ -143,7 +144,9 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
   } else {
     initialize(copy, slice);
   }
-  store.complete(copy, slice, step, view_number_);
+  const SliceData d = store.data(copy, slice, step);
+  store.complete(copy, slice, step, view_number_,
+                 hash_state(store.slice_count(), d.w, d.m, d.v));
 }
 
 void Rank::read_checkpoint(SliceCopy copy, int64_t slice, int64_t step) {

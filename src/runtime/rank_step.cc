@@ -105,9 +105,10 @@ void RankStep::update(SliceCopy copy, const std::vector<int64_t>& slices,
   for (const int64_t slice : slices) {
     const SliceData in = place_.store.data(copy, slice, step - 1);
     const SliceData out = place_.store.begin_write(copy, slice, step);
-    adamw_.update_slice(slice, step, learning_rate, scale, link_.sum(slice),
-                        {in.w, in.m, in.v}, {out.w, out.m, out.v});
-    place_.store.complete(copy, slice, step, view_number_);
+    const Hash128 hash =
+        adamw_.update_slice(slice, step, learning_rate, scale, link_.sum(slice),
+                            {in.w, in.m, in.v}, {out.w, out.m, out.v});
+    place_.store.complete(copy, slice, step, view_number_, hash);
   }
 }
 
