@@ -1,7 +1,7 @@
 // The hash of a slice of a run's state: the weights w and the moments m and v,
 // bit by bit. A sum over groups of sixteen elements, each with keys of its own,
-// so that it can be taken in any order and cut (an update computes it while
-// the new values are in registers), and yet depends on where each bit stands.
+// so that it can be taken in any order and cut (an update takes it while its
+// results are in cache), and yet depends on where each bit stands.
 // Not a defence against malice.
 //
 //   group i, lane l of 8: x = elements 16 i + 2 l (low half), 16 i + 2 l + 1

@@ -44,7 +44,7 @@ class ShardedAdamW {
 
   // Update number `step` (from 1) of a slice, from its gradient. `out` may be
   // the memory of `in`; padding is left alone. Returns the hash of what was
-  // written (base/state_hash.h), taken while it was in registers.
+  // written (base/state_hash.h), taken while it was in cache.
   Hash128 update_slice(int64_t slice, int64_t step, double learning_rate,
                        double grad_scale, const float* slice_gradient,
                        const SliceIn& in, const SliceOut& out) const;

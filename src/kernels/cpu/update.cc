@@ -35,45 +35,22 @@ float sum_of_squares_block(const float* x, int64_t count) {
   return sum_lanes(sum);
 }
 
-// What AdamW needs beside the vectors, in registers.
-struct AdamWConstants {
-  explicit AdamWConstants(const AdamWUpdate& a)
-      : grad_scale(set1(a.grad_scale)),
-        take1(set1(1.0f - a.beta1)),
-        take2(set1(1.0f - a.beta2)),
-        bias1(set1(a.bias1)),
-        bias2(set1(a.bias2)),
-        eps(set1(a.eps)),
-        rate(set1(a.learning_rate)),
-        shrink(set1(a.learning_rate * a.weight_decay)) {}
-  V16 grad_scale, take1, take2, bias1, bias2, eps, rate, shrink;
-};
-
-struct AdamWValues {
-  V16 w, m, v;
-};
-
-// Sixteen elements or fewer, loaded and stored by `io`; returns them.
-template <typename Io>
-HWY_INLINE AdamWValues adamw_vec(const AdamWUpdate& a, const AdamWConstants& c,
-                                 int64_t i, const Io& io) {
-  const V16 g = mul(io.load(a.g + i), c.grad_scale);
-  const V16 m0 = io.load(a.m + i), v0 = io.load(a.v + i);
-  const V16 w0 = io.load(a.w + i);
-  const V16 m = fma16(c.take1, sub(g, m0), m0);
-  const V16 v = fma16(c.take2, sub(mul(g, g), v0), v0);
-  const V16 step = div(mul(m, c.bias1), add(sqrt16(mul(v, c.bias2)), c.eps));
-  const V16 w = fnma16(c.rate, step, fnma16(c.shrink, w0, w0));
-  io.store(m, a.m_out + i);
-  io.store(v, a.v_out + i);
-  io.store(w, a.w_out + i);
-  return {w, m, v};
-}
-
 void adamw_update_range(const AdamWUpdate& a, int64_t begin, int64_t end) {
-  const AdamWConstants constants(a);
+  const V16 grad_scale = set1(a.grad_scale);
+  const V16 take1 = set1(1.0f - a.beta1), take2 = set1(1.0f - a.beta2);
+  const V16 bias1 = set1(a.bias1), bias2 = set1(a.bias2), eps = set1(a.eps);
+  const V16 rate = set1(a.learning_rate);
+  const V16 shrink = set1(a.learning_rate * a.weight_decay);
   each_vec(begin, end, [&](int64_t i, auto io) HWY_ATTR {
-    adamw_vec(a, constants, i, io);
+    const V16 g = mul(io.load(a.g + i), grad_scale);
+    const V16 m0 = io.load(a.m + i), v0 = io.load(a.v + i);
+    const V16 w = io.load(a.w + i);
+    const V16 m = fma16(take1, sub(g, m0), m0);
+    const V16 v = fma16(take2, sub(mul(g, g), v0), v0);
+    const V16 step = div(mul(m, bias1), add(sqrt16(mul(v, bias2)), eps));
+    io.store(m, a.m_out + i);
+    io.store(v, a.v_out + i);
+    io.store(fnma16(rate, step, fnma16(shrink, w, w)), a.w_out + i);
   });
 }
 
@@ -92,57 +69,62 @@ void adamw_update_hashed_range(const AdamWUpdate& a, int64_t begin, int64_t end,
 using HalfTag = hn::Repartition<uint32_t, Tag>;
 using LaneTag = hn::Repartition<uint64_t, Tag>;
 using LaneReg = hn::Vec<LaneTag>;
-static_assert(kParts * hn::MaxLanes(LaneTag()) == StateHash::kLanes);
+constexpr int kLaneRegLanes = static_cast<int>(hn::MaxLanes(LaneTag()));
+static_assert(kParts * kLaneRegLanes == StateHash::kLanes);
 
 struct HashLanes {
-  LaneReg key[kParts], sum[kParts];
+  LaneReg sum[kParts];
 };
 
-HWY_INLINE HashLanes hash_lanes(int64_t group) {
-  HashLanes h;
-  const uint64_t weyl = static_cast<uint64_t>(group) * StateHash::kGroupKey;
-  COLOSSUS_EACH_PART(p) {
-    const uint64_t* lane_key =
-        StateHash::kLaneKey.data() + p * hn::MaxLanes(LaneTag());
-    h.key[p] =
-        hn::Add(hn::LoadU(LaneTag(), lane_key), hn::Set(LaneTag(), weyl));
-    h.sum[p] = hn::Zero(LaneTag());
-  }
-  return h;
-}
-
-HWY_INLINE void hash_vec(const V16& x, uint64_t vector_key, HashLanes& h) {
+// Adds groups of one vector of the slice: `count` elements, from the first of
+// group `group` on.
+HWY_INLINE void hash_vector(const float* x, int64_t group, int64_t count,
+                            uint64_t vector_key, HashLanes& lanes) {
   const LaneReg of_vector = hn::Set(LaneTag(), vector_key);
+  const LaneReg next = hn::Set(LaneTag(), StateHash::kGroupKey);
+  const uint64_t weyl = static_cast<uint64_t>(group) * StateHash::kGroupKey;
+  LaneReg key[kParts], sum[kParts];
   COLOSSUS_EACH_PART(p) {
-    const LaneReg bits = hn::BitCast(LaneTag(), x.part[p]);
-    const LaneReg d = hn::Xor(bits, hn::Xor(h.key[p], of_vector));
-    const LaneReg product =
-        hn::MulEven(hn::BitCast(HalfTag(), d),
-                    hn::BitCast(HalfTag(), hn::ShiftRight<32>(d)));
-    const LaneReg neighbour = hn::Reverse2(LaneTag(), bits);
-    h.sum[p] = hn::Add(h.sum[p], hn::Add(product, neighbour));
+    const uint64_t* lane_key = StateHash::kLaneKey.data() + p * kLaneRegLanes;
+    key[p] = hn::Add(hn::LoadU(LaneTag(), lane_key), hn::Set(LaneTag(), weyl));
+    sum[p] = lanes.sum[p];
   }
+  for (int64_t i = 0; i < count; i += kVec) {
+    COLOSSUS_EACH_PART(p) {
+      const LaneReg bits =
+          hn::BitCast(LaneTag(), hn::LoadU(Tag(), x + i + p * kRegLanes));
+      const LaneReg d = hn::Xor(bits, hn::Xor(key[p], of_vector));
+      const LaneReg product =
+          hn::MulEven(hn::BitCast(HalfTag(), d),
+                      hn::BitCast(HalfTag(), hn::ShiftRight<32>(d)));
+      const LaneReg neighbour = hn::Reverse2(LaneTag(), bits);
+      sum[p] = hn::Add(sum[p], hn::Add(product, neighbour));
+      key[p] = hn::Add(key[p], next);
+    }
+  }
+  COLOSSUS_EACH_PART(p) lanes.sum[p] = sum[p];
 }
 
-HWY_INLINE void next_group(HashLanes& h) {
-  const LaneReg step = hn::Set(LaneTag(), StateHash::kGroupKey);
-  COLOSSUS_EACH_PART(p) h.key[p] = hn::Add(h.key[p], step);
-}
-
-// Whole groups only. `sum`: StateHash::kLanes of this range.
+// Whole groups only. `sum`: StateHash::kLanes of this range. In tiles, which
+// are hashed while they are in the nearest cache: all in registers at once is
+// too much for AVX2.
 void adamw_update_hashed_range(const AdamWUpdate& a, int64_t begin, int64_t end,
                                uint64_t* sum) {
-  const AdamWConstants constants(a);
-  HashLanes hash = hash_lanes((a.first + begin) / StateHash::kGroup);
-  for (int64_t i = begin; i < end; i += kVec) {
-    const AdamWValues made = adamw_vec(a, constants, i, WholeVec());
-    hash_vec(made.w, StateHash::kVectorKey[0], hash);
-    hash_vec(made.m, StateHash::kVectorKey[1], hash);
-    hash_vec(made.v, StateHash::kVectorKey[2], hash);
-    next_group(hash);
+  constexpr int64_t kTile = 512;
+  HashLanes lanes;
+  COLOSSUS_EACH_PART(p) lanes.sum[p] = hn::Zero(LaneTag());
+  for (int64_t at = begin; at < end; at += kTile) {
+    const int64_t count = std::min(kTile, end - at);
+    const int64_t group = (a.first + at) / StateHash::kGroup;
+    adamw_update_range(a, at, at + count);
+    const float* const made[] = {a.w_out, a.m_out, a.v_out};
+    for (size_t which = 0; which < 3; ++which) {
+      hash_vector(made[which] + at, group, count, StateHash::kVectorKey[which],
+                  lanes);
+    }
   }
   COLOSSUS_EACH_PART(p) {
-    hn::StoreU(hash.sum[p], LaneTag(), sum + p * hn::MaxLanes(LaneTag()));
+    hn::StoreU(lanes.sum[p], LaneTag(), sum + p * kLaneRegLanes);
   }
 }
 #endif
