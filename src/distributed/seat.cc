@@ -65,6 +65,8 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   data_.committed_step.store(0);
   data_.step_seconds.store(0);
   data_.compute_seconds.store(0);
+  data_.difference.write({});
+  data_.recomputed.write({});
   report(SlotState::kJoining, 0);
 }
 
@@ -108,6 +110,16 @@ void Seat::record_step(int64_t committed_step, double step_seconds,
   data_.committed_step.store(committed_step);
   data_.step_seconds.store(step_seconds);
   data_.compute_seconds.store(compute_seconds);
+}
+
+void Seat::differs(const FoundDifference& found) {
+  data_.difference.write(found);
+  ring(board_.data().news);
+}
+
+void Seat::recomputed(const RecomputedGradient& gradient) {
+  data_.recomputed.write(gradient);
+  ring(board_.data().news);
 }
 
 std::optional<Posted> Seat::wait_posted(uint64_t seen, double seconds) const {

@@ -47,6 +47,9 @@ class Seat {
   void failed(const std::string& why);  // the last word; cut to fit
   void record_step(int64_t committed_step, double step_seconds,
                    double compute_seconds);
+  // The step of `found.view` that is being made is held up by it.
+  void differs(const FoundDifference& found);
+  void recomputed(const RecomputedGradient& gradient);
 
   // The newest posting, once it is newer than posting `seen`; nullopt after
   // `seconds`. Beats while it waits.

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_system.h"
-#include "checkpoint/slice_store.h"
 #include "distributed/process.h"
 #include "runtime/journal_codec.h"
 
@@ -192,6 +191,10 @@ void LocalRun::start_rank(int64_t rank) {
 
 // From the rules' board to the ranks'.
 void LocalRun::post_orders() {
+  if (board_.recompute && board_.recompute != recompute_) {
+    machine_.board().call_recompute(recompute_call(*board_.recompute));
+  }
+  recompute_ = board_.recompute;
   if (board_.number > posted_call_) {
     posted_call_ = board_.number;
     distributed::Posted call;
@@ -224,6 +227,7 @@ void LocalRun::look_at_slot(coordinator::RankSlot& slot) {
       machine_.board().report(processes_.at(slot.rank).slot);
   const bool in_view = report.state == SlotState::kRunning;
   if (report.rank != slot.rank || report.lost) return;
+  note_findings(report, slot);
   if (!in_view && report.state != SlotState::kPrepared) return;
   slot.ready = true;
   slot.let_go = std::max(slot.let_go, report.number);
@@ -312,30 +316,15 @@ void LocalRun::hear(int64_t rank, const JournalEvent& event) {
   on_event_(event);
 }
 
-std::vector<coordinator::SliceCopy> LocalRun::copies() {
-  std::vector<coordinator::SliceCopy> found;
-  const checkpoint::SliceStore& store = machine_.store();
-  for (int64_t slice = 0; slice < options_.num_shards; ++slice) {
-    for (const auto copy :
-         {checkpoint::SliceCopy::kOwner, checkpoint::SliceCopy::kBackup}) {
-      for (const int64_t step : store.steps(copy, slice)) {
-        found.push_back({.slice = slice,
-                         .step = step,
-                         .view = store.view(copy, slice, step),
-                         .hash = {},
-                         .sound = true});
-      }
-    }
-  }
-  return found;
-}
-
 void LocalRun::report_to_core() {
   look_at_board();
   coordinator::AgentReport report = report_of(kMachine, board_);
   report.incarnation = 1;
   report.sequence = ++sequence_;
-  if (report.answered) report.copies = copies();
+  if (report.answered) {
+    report.copies =
+        copies_.answer(machine_.store(), board_.number, board_.verify);
+  }
   handle(report);
 }
 

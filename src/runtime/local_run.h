@@ -22,6 +22,7 @@
 #include "coordinator/core.h"
 #include "distributed/watcher.h"
 #include "runtime/journal_event.h"
+#include "runtime/machine_report.h"
 
 namespace colossus {
 class Clock;
@@ -76,7 +77,6 @@ class LocalRun {
   void note_loss(const distributed::Loss& loss);
   void read_reports();
   void hear(int64_t rank, const JournalEvent& event);
-  std::vector<coordinator::SliceCopy> copies();
   void report_to_core();
   int free_slot() const;
   int64_t now_us() const;
@@ -90,6 +90,8 @@ class LocalRun {
   int64_t sequence_ = 0;
   int64_t timer_us_ = 0;
   int64_t posted_call_ = 0, posted_view_ = 0;
+  CopiesAnswer copies_;
+  std::optional<coordinator::RecomputeOrder> recompute_;  // passed on
   int64_t num_losses_ = 0;  // since the last commit
   int64_t newest_commit_ = -1;
   std::map<int64_t, Process> processes_;  // by rank

@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "kernels/backend.h"
 #include "runtime/chief.h"
+#include "runtime/slice_check.h"
 
 namespace colossus::runtime {
 namespace {
@@ -120,7 +121,16 @@ void Rank::connect(const config::View& view) {
 void Rank::bring_slices(const config::View& view) {
   const RankLink::Unwatched unwatched(link_);
   for (const int64_t slice : step_.owned()) {
-    bring_slice(SliceCopy::kOwner, slice, view.start_step);
+    const int64_t step = view.start_step;
+    const bool in_place = place_.store.holds(SliceCopy::kOwner, slice, step);
+    bring_slice(SliceCopy::kOwner, slice, step);
+    const bool compared = view.placement.backup_S[static_cast<size_t>(slice)] !=
+                          config::kNoBackup;
+    // What no other rank will compare, it compares with its own hash.
+    if (in_place && !compared) {
+      require_sound(link_, place_.store, SliceCopy::kOwner, slice, step,
+                    place_.store.hash(SliceCopy::kOwner, slice, step));
+    }
   }
   for (const int64_t slice : step_.backed_up()) {
     bring_slice(SliceCopy::kBackup, slice, view.start_step);
@@ -139,7 +149,12 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
     std::memcpy(to.w, from.w, bytes);
     std::memcpy(to.m, from.m, bytes);
     std::memcpy(to.v, from.v, bytes);
-  } else if (step > 0) {
+    const Hash128 hash = store.hash(other, slice, step);
+    require_sound(link_, store, copy, slice, step, hash);
+    store.complete(copy, slice, step, view_number_, hash);
+    return;
+  }
+  if (step > 0) {
     read_checkpoint(copy, slice, step);
   } else {
     initialize(copy, slice);
