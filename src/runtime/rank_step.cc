@@ -46,7 +46,6 @@ void RankStep::follow(const config::View& view) {
 
 StepOutcome RankStep::run(int64_t step) {
   const double begin = place_.clock.steady_seconds();
-  if (place_.probe != nullptr) place_.probe->begins(step);
   compute_gradients(step);
   audit(step, config_.run.audit_fraction);
   sum_over_shards(step);
@@ -67,6 +66,7 @@ StepOutcome RankStep::run(int64_t step) {
     update(SliceCopy::kOwner, owned_, step, rate, scale);
     update(SliceCopy::kBackup, backed_up_, step, rate, scale);
     compare(step);
+    if (place_.probe != nullptr) place_.probe->stored(step);
   }
   outcome.metrics.step = step;
   outcome.metrics.loss = summary.loss;

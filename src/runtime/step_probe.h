@@ -14,8 +14,9 @@ class StepProbe {
                         float* /*gradient*/) {}
   // The sum over all shards of a slice's gradient, before the update.
   virtual void summed(int64_t /*step*/, int64_t /*slice*/, float* /*sum*/) {}
-  // `step` is about to be made: what it starts from is in the store.
-  virtual void begins(int64_t /*step*/) {}
+  // This rank's slices of `step` are in the store and agree with their other
+  // copies; the step is not committed.
+  virtual void stored(int64_t /*step*/) {}
 };
 
 }  // namespace colossus::runtime
