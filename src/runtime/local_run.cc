@@ -115,6 +115,7 @@ void LocalRun::run() {
     if (core_->state().ended) end_spares();
     machine_.board().wait_news(news, kLookSeconds);
   }
+  if (!failure_.empty()) throw RunError(failure_);
 }
 
 // Those with a part in the last view end when its chief is done.
@@ -133,6 +134,8 @@ void LocalRun::handle(const coordinator::Event& event) {
     if (const auto* record = std::get_if<coordinator::WriteRecord>(&action)) {
       std::visit([&](const auto& decision) { on_event_(decision); },
                  record->decision);
+      const auto* end = std::get_if<coordinator::RunEnded>(&record->decision);
+      if (end != nullptr && end->failed) failure_ = end->reason;
     } else if (const auto* send =
                    std::get_if<coordinator::SendOrders>(&action)) {
       obey(*send->orders);
@@ -308,8 +311,11 @@ void LocalRun::hear(int64_t rank, const JournalEvent& event) {
   if (const auto* e = std::get_if<RunStopped>(&event)) saved = e->step;
   const coordinator::RankSlot* chief = find_slot(board_, rank);
   if (saved && chief != nullptr) {
+    // What ends the run may be heard before the chief is seen in that view.
+    const bool ends = board_.begun != nullptr && board_.begun->save_and_stop;
+    const int64_t view = ends ? board_.begun->view.number : chief->view;
     for (coordinator::RankSlot& slot : board_.slots) {
-      slot.saved_view = chief->view;
+      slot.saved_view = view;
       slot.saved_step = *saved;
     }
   }
