@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/pulse.h"
 #include "kernels/backend.h"
 #include "optimizer/schedule.h"
 
@@ -124,9 +124,18 @@ Hash128 RankStep::compute_again(int64_t step, int64_t first_shard) {
   return hash_gradient(gradient);
 }
 
+// In pieces, with a beat between them.
 Hash128 RankStep::hash_gradient(const float* gradient) const {
-  const auto count = static_cast<size_t>(training_step_.padded_count());
-  return hash128(std::as_bytes(std::span(gradient, count)));
+  constexpr int64_t kPiece = 16 << 20;
+  const int64_t count = training_step_.padded_count();
+  StreamingHash128 hash;
+  for (int64_t at = 0; at < count; at += kPiece) {
+    link_.pulse().beat();
+    if (link_.pulse().interrupted()) throw Interrupted();
+    const int64_t piece = std::min(kPiece, count - at);
+    hash.update(gradient + at, static_cast<size_t>(piece) * sizeof(float));
+  }
+  return hash.digest();
 }
 
 // What owners and backups made of the step. All ranks see the same rows, and so
