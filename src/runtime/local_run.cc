@@ -212,6 +212,7 @@ void LocalRun::post_orders() {
     return;
   }
   posted_view_ = board_.begun->view.number;
+  discard_other_states(machine_.store(), *board_.begun);
   distributed::Posted view;
   view.kind = PostedKind::kBegin;
   view.view = board_.begun->view;

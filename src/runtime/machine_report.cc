@@ -48,6 +48,23 @@ distributed::RecomputeCall recompute_call(
   return call;
 }
 
+void discard_other_states(checkpoint::SliceStore& store,
+                          const coordinator::BegunView& begun) {
+  const int64_t step = begun.view.start_step;
+  for (int64_t slice = 0; slice < store.num_slices(); ++slice) {
+    const auto at = static_cast<size_t>(slice);
+    for (const auto copy :
+         {checkpoint::SliceCopy::kOwner, checkpoint::SliceCopy::kBackup}) {
+      if (!store.holds(copy, slice, step)) continue;
+      // Without hashes the view starts from the checkpoint.
+      const bool starts_from_it =
+          at < begun.hash_S.size() &&
+          store.hash(copy, slice, step) == begun.hash_S[at];
+      if (!starts_from_it) store.discard(copy, slice, step);
+    }
+  }
+}
+
 const std::vector<coordinator::SliceCopy>& CopiesAnswer::answer(
     checkpoint::SliceStore& store, int64_t number, bool verify) {
   if (number == number_) return copies_;

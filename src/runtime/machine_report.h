@@ -18,6 +18,12 @@ void note_findings(const distributed::SlotReport& report,
 distributed::RecomputeCall recompute_call(
     const coordinator::RecomputeOrder& order);
 
+// Before ranks learn of a view: discards the copies of its start step that are
+// not the state it starts from. Ranks use what they find in place, and may find
+// what a step left that was stored, but never counted. All ranks have let go.
+void discard_other_states(checkpoint::SliceStore& store,
+                          const coordinator::BegunView& begun);
+
 // The copies of a machine, as it answers one PREPARE after another. All ranks
 // have let go by then, so what was said once stays true until BEGIN; it is
 // looked at once.

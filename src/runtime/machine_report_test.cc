@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/state_hash.h"
@@ -10,6 +11,7 @@
 namespace colossus::runtime {
 namespace {
 
+using checkpoint::SliceCopy;
 using checkpoint::SliceStore;
 using distributed::SlotReport;
 using distributed::SlotState;
@@ -45,18 +47,34 @@ TEST(NoteFindings, TakesThoseOfTheViewThatTheRankWorksIn) {
   EXPECT_FALSE(slot.recomputed.has_value());
 }
 
+// A store in memory of its own.
+class Memory {
+ public:
+  Memory() : bytes_(SliceStore::bytes(kSlices, kCount) + 64) {
+    void* begin = bytes_.data();
+    size_t size = bytes_.size();
+    std::align(64, size - 64, begin, size);
+    span_ = {static_cast<std::byte*>(begin), size};
+  }
+  SliceStore store() { return SliceStore::create(span_, kSlices, kCount); }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::span<std::byte> span_;
+};
+
+void write(SliceStore& store, SliceCopy copy, int64_t slice, float value) {
+  const checkpoint::SliceData d = store.begin_write(copy, slice, 6);
+  for (int64_t i = 0; i < kCount; ++i) d.w[i] = d.m[i] = d.v[i] = value;
+  store.complete(copy, slice, 6, 3, hash_state(kCount, d.w, d.m, d.v));
+}
+
 TEST(CopiesAnswer, LeavesOutWhatFailsItsHashOnlyWhenItLooks) {
-  std::vector<std::byte> memory(SliceStore::bytes(kSlices, kCount) + 64);
-  void* begin = memory.data();
-  size_t size = memory.size();
-  std::align(64, memory.size() - 64, begin, size);
-  SliceStore store = SliceStore::create({static_cast<std::byte*>(begin), size},
-                                        kSlices, kCount);
-  const auto copy = checkpoint::SliceCopy::kBackup;
+  Memory memory;
+  SliceStore store = memory.store();
+  const SliceCopy copy = SliceCopy::kBackup;
   for (int64_t slice = 0; slice < kSlices; ++slice) {
-    const checkpoint::SliceData d = store.begin_write(copy, slice, 6);
-    for (int64_t i = 0; i < kCount; ++i) d.w[i] = d.m[i] = d.v[i] = 1;
-    store.complete(copy, slice, 6, 3, hash_state(kCount, d.w, d.m, d.v));
+    write(store, copy, slice, 1);
   }
   store.data(copy, 1, 6).m[5] = 2;
   CopiesAnswer answer;
@@ -69,6 +87,28 @@ TEST(CopiesAnswer, LeavesOutWhatFailsItsHashOnlyWhenItLooks) {
   EXPECT_FALSE(store.holds(copy, 1, 6));
   EXPECT_EQ(answer.answer(store, 2, true).size(), 2u) << "said again";
   EXPECT_EQ(answer.answer(store, 3, true).size(), 1u);
+}
+
+// The backup of a step that was stored with a wrong gradient, and made again by
+// the owner alone.
+TEST(DiscardOtherStates, LeavesNoneThatAViewDoesNotStartFrom) {
+  Memory memory;
+  SliceStore store = memory.store();
+  write(store, SliceCopy::kOwner, 0, 1);
+  write(store, SliceCopy::kBackup, 0, 2);
+  write(store, SliceCopy::kBackup, 1, 1);
+  coordinator::BegunView begun;
+  begun.view.start_step = 6;
+  begun.hash_S = {store.hash(SliceCopy::kOwner, 0, 6),
+                  store.hash(SliceCopy::kBackup, 1, 6)};
+  discard_other_states(store, begun);
+  EXPECT_TRUE(store.holds(SliceCopy::kOwner, 0, 6));
+  EXPECT_FALSE(store.holds(SliceCopy::kBackup, 0, 6));
+  EXPECT_TRUE(store.holds(SliceCopy::kBackup, 1, 6));
+  begun.hash_S.clear();  // from the checkpoint
+  discard_other_states(store, begun);
+  EXPECT_FALSE(store.holds(SliceCopy::kOwner, 0, 6));
+  EXPECT_FALSE(store.holds(SliceCopy::kBackup, 1, 6));
 }
 
 }  // namespace
