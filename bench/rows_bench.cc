@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "base/state_hash.h"
 #include "base/thread_pool.h"
 #include "hwy/targets.h"
 #include "kernels/cpu/context.h"
@@ -349,6 +350,38 @@ void bench_updates(Bench& bench) {
   });
 }
 
+// The update as ranks do it, from the state of one step beside that of the
+// next: with the hash of what it writes against without, in turns. Then the
+// hash of what lies in memory, by one thread.
+void bench_hash(const Bench& bench, int pairs) {
+  const int64_t count = 12'000'000;
+  const Memory from = memory(4 * count), to = memory(3 * count);
+  StateHash hash;
+  const auto update = [&](StateHash* made) {
+    const float* in = from.get();
+    float* out = to.get();
+    cpu::adamw_update(bench.context(),
+                      {count, in, in + count, in + 2 * count, in + 3 * count,
+                       out, out + count, out + 2 * count, 1.0f, 1e-3f, 0.9f,
+                       0.95f, 1e-8f, 0.1f, 1.0f, 1.0f, 0, made});
+  };
+  std::vector<double> plain, ratios, reads;
+  for (int pair = 0; pair <= pairs; ++pair) {
+    plain.push_back(seconds_of([&] { update(nullptr); }));
+    ratios.push_back(seconds_of([&] { update(&hash); }) / plain.back());
+    reads.push_back(seconds_of([&] {
+      hash.add(0, count, to.get(), to.get() + count, to.get() + 2 * count);
+    }));
+  }
+  const double bytes = 12.0 * static_cast<double>(count);
+  fmt::print("{:34s} {:8.2f} ms, {:.3f} x with the hash of what it writes\n",
+             "adamw_update to other memory", 1e3 * median(plain),
+             median(ratios));
+  fmt::print("{:34s} {:8.2f} ms, {:7.1f} GB/s by one thread\n",
+             "hash of a state at rest", 1e3 * median(reads),
+             bytes / median(reads) / 1e9);
+}
+
 int run(int argc, char** argv) {
   Options options;
   CLI::App app("Row kernels against a copy of as many bytes");
@@ -362,6 +395,7 @@ int run(int argc, char** argv) {
 #endif
   Bench bench(options);
   bench_updates(bench);
+  bench_hash(bench, options.pairs);
   for (const Model& model : kModels) {
     bench_norms(bench, model);
     bench_embedding(bench, model);

@@ -292,6 +292,10 @@ void Agent::start_rank(int64_t rank, int64_t hosting_ranks) {
 
 // From the rules' board to the ranks'.
 void Agent::post_orders() {
+  if (board_.recompute && board_.recompute != recompute_) {
+    memory_.board().call_recompute(recompute_call(*board_.recompute));
+  }
+  recompute_ = board_.recompute;
   if (board_.number > posted_call_) {
     posted_call_ = board_.number;
     distributed::Posted call;
@@ -306,6 +310,7 @@ void Agent::post_orders() {
     return;
   }
   posted_view_ = board_.begun->view.number;
+  discard_other_states(memory_.store(), *board_.begun);
   distributed::Posted view;
   view.kind = PostedKind::kBegin;
   view.view = board_.begun->view;
@@ -357,6 +362,7 @@ void Agent::look_at_slot(protocol::RankSlot& slot) {
   const SlotReport report =
       memory_.board().report(processes_.at(slot.rank).slot);
   if (report.rank != slot.rank) return;
+  note_findings(report, slot);
   const bool in_view = report.state == SlotState::kRunning;
   if (report.lost || (!in_view && report.state != SlotState::kPrepared)) return;
   slot.ready = true;
@@ -386,28 +392,13 @@ void Agent::note_saved(const SlotReport& report) {
   }
 }
 
-std::vector<protocol::SliceCopy> Agent::copies() {
-  std::vector<protocol::SliceCopy> found;
-  const checkpoint::SliceStore& store = memory_.store();
-  for (int64_t slice = 0; slice < store.num_slices(); ++slice) {
-    for (const auto copy :
-         {checkpoint::SliceCopy::kOwner, checkpoint::SliceCopy::kBackup}) {
-      for (const int64_t step : store.steps(copy, slice)) {
-        found.push_back({.slice = slice,
-                         .step = step,
-                         .view = store.view(copy, slice, step),
-                         .hash = {},
-                         .sound = true});
-      }
-    }
-  }
-  return found;
-}
-
 void Agent::send_report() {
   protocol::AgentReport report = report_of(welcome_->machine, board_);
   report.incarnation = welcome_->incarnation;
-  if (report.answered) report.copies = copies();
+  if (report.answered) {
+    report.copies =
+        copies_.answer(memory_.store(), board_.number, board_.verify);
+  }
   report.ends.assign(ends_.begin(), ends_.end());
   std::string bytes = protocol::to_bytes(protocol::FromAgent(report));
   const double now = clock_.steady_seconds();

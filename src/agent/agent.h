@@ -18,6 +18,7 @@
 
 #include "agent/agent_rules.h"
 #include "agent/machine_memory.h"
+#include "agent/machine_report.h"
 #include "distributed/life.h"
 #include "distributed/watcher.h"
 #include "protocol/client.h"
@@ -97,7 +98,6 @@ class Agent {
   void look_at_board();
   void look_at_slot(protocol::RankSlot& slot);
   void note_saved(const distributed::SlotReport& report);
-  std::vector<protocol::SliceCopy> copies();
   void send_report();
   void send_lines();
   bool has_lines() const;
@@ -113,6 +113,8 @@ class Agent {
   bool over_ = false;
   double over_seconds_ = -1;
   int64_t posted_call_ = 0, posted_view_ = 0;
+  CopiesAnswer copies_;
+  std::optional<protocol::RecomputeOrder> recompute_;  // passed on
 
   std::unique_ptr<protocol::AgentConnection> connection_;
   std::optional<protocol::Welcome> welcome_;  // of this connection

@@ -74,7 +74,7 @@ TEST(Agent, AnswersOnlyWhenThoseGivenUpAreDead) {
 TEST(Agent, StopsTheViewHereWhenARankWithAPartInItIsLost) {
   Board board;
   AgentOrders o = orders(1, {0, 1});
-  auto begun = std::make_shared<BegunView>();
+  auto begun = std::make_shared<protocol::BegunView>();
   begun->view.number = 1;
   begun->view.placement = {{0}, {config::kNoBackup}};
   o.begun = begun;

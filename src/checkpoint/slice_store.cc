@@ -5,12 +5,13 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/state_hash.h"
 
 namespace colossus::checkpoint {
 namespace {
 
 constexpr uint64_t kMagic = 0x45524f5453434c53;  // "SLCSTORE"
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 constexpr uint64_t kPage = 4096;
 constexpr int64_t kNoStep = -1;
 
@@ -25,7 +26,7 @@ uint64_t flat_bytes(int64_t num_slices, int64_t slice_count) {
 
 // Where the flat vectors begin.
 uint64_t preamble_bytes(int64_t num_slices) {
-  constexpr uint64_t kEntryBytes = 16;
+  constexpr uint64_t kEntryBytes = 32;
   return round_up(kPage + 4 * static_cast<uint64_t>(num_slices) * kEntryBytes);
 }
 
@@ -39,6 +40,7 @@ struct SliceStore::Header {
 struct SliceStore::Entry {
   std::atomic<int64_t> step;
   int64_t view;
+  Hash128 hash;
 };
 
 uint64_t SliceStore::bytes(int64_t num_slices, int64_t slice_count) {
@@ -61,7 +63,7 @@ SliceStore SliceStore::create(std::span<std::byte> memory, int64_t num_slices,
   for (int64_t step = 0; step < 2; ++step) {
     for (int64_t slice = 0; slice < num_slices; ++slice) {
       for (const SliceCopy copy : {SliceCopy::kOwner, SliceCopy::kBackup}) {
-        new (&store.entry(copy, slice, step)) Entry{kNoStep, 0};
+        new (&store.entry(copy, slice, step)) Entry{kNoStep, 0, {}};
       }
     }
   }
@@ -88,7 +90,7 @@ SliceStore SliceStore::attach(std::span<std::byte> memory, int64_t num_slices,
 
 SliceStore::Entry& SliceStore::entry(SliceCopy copy, int64_t slice,
                                      int64_t step) const {
-  static_assert(sizeof(Entry) == 16);
+  static_assert(sizeof(Entry) == 32);
   COLOSSUS_CHECK(slice >= 0 && slice < num_slices_ && step >= 0,
                  "slice {} of {}, step {}", slice, num_slices_, step);
   const int64_t index =
@@ -161,15 +163,35 @@ SliceData SliceStore::begin_write(SliceCopy copy, int64_t slice, int64_t step) {
 }
 
 void SliceStore::complete(SliceCopy copy, int64_t slice, int64_t step,
-                          int64_t view) {
+                          int64_t view, const Hash128& hash) {
   Entry& e = entry(copy, slice, step);
   e.view = view;
+  e.hash = hash;
   e.step.store(step, std::memory_order_release);
 }
 
-int64_t SliceStore::view(SliceCopy copy, int64_t slice, int64_t step) const {
+void SliceStore::discard(SliceCopy copy, int64_t slice, int64_t step) {
+  step_of(copy, slice, step).store(kNoStep);
+}
+
+const SliceStore::Entry& SliceStore::held(SliceCopy copy, int64_t slice,
+                                          int64_t step) const {
   COLOSSUS_CHECK(holds(copy, slice, step), "slice {} at step {}", slice, step);
-  return entry(copy, slice, step).view;
+  return entry(copy, slice, step);
+}
+
+int64_t SliceStore::view(SliceCopy copy, int64_t slice, int64_t step) const {
+  return held(copy, slice, step).view;
+}
+
+Hash128 SliceStore::hash(SliceCopy copy, int64_t slice, int64_t step) const {
+  return held(copy, slice, step).hash;
+}
+
+bool SliceStore::passes_hash(SliceCopy copy, int64_t slice,
+                             int64_t step) const {
+  const SliceData d = data(copy, slice, step);
+  return hash_state(slice_count_, d.w, d.m, d.v) == hash(copy, slice, step);
 }
 
 SliceData SliceStore::owners(int64_t step) const {

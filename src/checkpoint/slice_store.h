@@ -11,6 +11,9 @@
 //   v],
 //                                          num_slices * slice_count floats each
 //
+// Each entry has the hash of what was written (base/state_hash.h): whether that
+// still lies there can be asked at any time.
+//
 // Of each slice a machine may hold the owner's copy, the backup's, or both. One
 // rank writes a slice of a copy at a time (the view says which); what is
 // complete may be read by all.
@@ -22,6 +25,8 @@
 #include <optional>
 #include <span>
 #include <vector>
+
+#include "base/hash.h"
 
 namespace colossus::checkpoint {
 
@@ -59,10 +64,17 @@ class SliceStore {
   //   begin_write (its buffer no longer counts as any step) - fill - complete.
   SliceData data(SliceCopy copy, int64_t slice, int64_t step) const;
   SliceData begin_write(SliceCopy copy, int64_t slice, int64_t step);
-  // `view`: under which it was written.
-  void complete(SliceCopy copy, int64_t slice, int64_t step, int64_t view);
-  // CHECKs that it is held.
+  // `view`: under which it was written; `hash`: of what was.
+  void complete(SliceCopy copy, int64_t slice, int64_t step, int64_t view,
+                const Hash128& hash);
+  // It is no longer held: what lies there is not what was written.
+  void discard(SliceCopy copy, int64_t slice, int64_t step);
+
+  // All CHECK that it is held.
   int64_t view(SliceCopy copy, int64_t slice, int64_t step) const;
+  Hash128 hash(SliceCopy copy, int64_t slice, int64_t step) const;
+  // Reads all of it.
+  bool passes_hash(SliceCopy copy, int64_t slice, int64_t step) const;
 
   // The owners' slices of `step`, all of them as flat vectors; those that other
   // machines own are not there.
@@ -74,6 +86,7 @@ class SliceStore {
 
   SliceStore(std::span<std::byte> memory, int64_t num_slices,
              int64_t slice_count);
+  const Entry& held(SliceCopy copy, int64_t slice, int64_t step) const;
   Entry& entry(SliceCopy copy, int64_t slice, int64_t step) const;
   std::atomic<int64_t>& step_of(SliceCopy copy, int64_t slice,
                                 int64_t step) const;

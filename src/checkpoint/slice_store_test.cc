@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/state_hash.h"
 
 namespace colossus::checkpoint {
 namespace {
@@ -37,7 +38,7 @@ void write(SliceStore& store, SliceCopy copy, int64_t slice, int64_t step) {
     d.m[i] = -d.w[i];
     d.v[i] = 2 * d.w[i];
   }
-  store.complete(copy, slice, step, 3);
+  store.complete(copy, slice, step, 3, hash_state(kCount, d.w, d.m, d.v));
 }
 
 TEST(SliceStore, HoldsNothingAtFirst) {
@@ -110,6 +111,33 @@ TEST(SliceStore, FindsTheNewestStepThatAllSlicesHaveInSomeCopy) {
   EXPECT_EQ(store.newest_common_step(), 9);
   store.begin_write(SliceCopy::kOwner, 0, 9);
   EXPECT_EQ(store.newest_common_step(), 8);
+}
+
+TEST(SliceStore, KnowsWhetherWhatWasWrittenStillLiesThere) {
+  Memory memory;
+  SliceStore store = SliceStore::create(memory.span(), kSlices, kCount);
+  write(store, SliceCopy::kOwner, 2, 5);
+  write(store, SliceCopy::kBackup, 2, 5);
+  EXPECT_EQ(store.hash(SliceCopy::kOwner, 2, 5),
+            store.hash(SliceCopy::kBackup, 2, 5));
+  const SliceData d = store.data(SliceCopy::kOwner, 2, 5);
+  for (float* x : {d.w, d.m, d.v}) {
+    EXPECT_TRUE(store.passes_hash(SliceCopy::kOwner, 2, 5));
+    const float before = x[kCount - 1];
+    x[kCount - 1] = -before;
+    EXPECT_FALSE(store.passes_hash(SliceCopy::kOwner, 2, 5));
+    EXPECT_TRUE(store.passes_hash(SliceCopy::kBackup, 2, 5));
+    x[kCount - 1] = before;
+  }
+}
+
+TEST(SliceStore, WhatIsDiscardedIsNotHeld) {
+  Memory memory;
+  SliceStore store = SliceStore::create(memory.span(), kSlices, kCount);
+  write(store, SliceCopy::kOwner, 2, 5);
+  write(store, SliceCopy::kOwner, 2, 6);
+  store.discard(SliceCopy::kOwner, 2, 6);
+  EXPECT_EQ(store.steps(SliceCopy::kOwner, 2), (std::vector<int64_t>{5}));
 }
 
 }  // namespace

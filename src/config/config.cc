@@ -43,6 +43,8 @@ void check_run(const RunConfig& run) {
   require_range("run.checkpoint_every", run.checkpoint_every, 0, kMaxSteps);
   require_range("run.keep_last", run.keep_last, 1, kMaxIndex);
   require_range("run.keep_every", run.keep_every, 0, kMaxSteps);
+  require(run.audit_fraction >= 0 && run.audit_fraction <= 1,
+          "run.audit_fraction = {} must be from 0 to 1", run.audit_fraction);
 }
 
 // Rows of one call are numbered in 32 bits (with the experts' copies of them);
@@ -153,10 +155,11 @@ bool changes_bits(const std::string& key, const Config& before,
   if (key.starts_with("kernels.")) return false;
   // Where data lies; what it holds is compared by its digest, at the resume.
   if (key == "data.path") return false;
-  if (names_any(key,
-                {"run.dir", "run.val_every", "run.val_sequences",
-                 "run.sample_every", "run.sample_prompt", "run.sample_tokens",
-                 "run.checkpoint_every", "run.keep_last", "run.keep_every"})) {
+  if (names_any(
+          key,
+          {"run.dir", "run.val_every", "run.val_sequences", "run.sample_every",
+           "run.sample_prompt", "run.sample_tokens", "run.checkpoint_every",
+           "run.keep_last", "run.keep_every", "run.audit_fraction"})) {
     return false;
   }
   if (names_any(key, {"run.steps", "optimizer.decay_steps",

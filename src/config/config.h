@@ -38,6 +38,7 @@ struct RunConfig {
   int64_t checkpoint_every = 500;
   int64_t keep_last = 2;
   int64_t keep_every = 0;
+  double audit_fraction = 0.0025;
 
   template <typename Visitor>
   void visit_fields(Visitor& v) {
@@ -64,6 +65,9 @@ struct RunConfig {
     v.field("keep_last", keep_last, "newest checkpoints to keep");
     v.field("keep_every", keep_every,
             "keep every checkpoint whose step is a multiple of this; 0 = none");
+    v.field("audit_fraction", audit_fraction,
+            "share of the gradients that a second rank computes too, to find a "
+            "processor that computes wrongly");
   }
 
   int64_t sequences_per_shard() const {

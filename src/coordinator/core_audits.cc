@@ -54,8 +54,9 @@ void CoordinatorCore::judge(const Difference& d) {
     case DifferenceKind::kUpdate:
       return judge_update(d);
     case DifferenceKind::kTransfer: {
-      const std::string reason = fmt::format(
-          "slice {} came to rank {} with another hash", d.shard, d.second_rank);
+      const std::string reason =
+          fmt::format("slice {} at rank {} is not what was stored at step {}",
+                      d.shard, d.second_rank, d.step);
       record(found(d, reason));
       return prepare(kAtOnce, true, reason);
     }

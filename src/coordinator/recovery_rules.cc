@@ -100,6 +100,22 @@ void take_checkpoint(const StartRequest& request, StartChoice& choice) {
                                     request.checkpoint_step);
 }
 
+// For the view's reason: the journal has no other record of a flip at rest on
+// the only machine.
+std::string unsound_text(const StartRequest& request) {
+  std::string text;
+  for (const MachineAnswer& answer : request.answers) {
+    for (const SliceCopy& copy : answer.copies) {
+      if (copy.sound) continue;
+      text += fmt::format(
+          "; a copy of slice {} of step {} in the memory of machine {} fails "
+          "its own hash and is left out",
+          copy.slice, copy.step, answer.machine);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 StartChoice choose_start(const StartRequest& request) {
@@ -118,10 +134,12 @@ StartChoice choose_start(const StartRequest& request) {
       if (request.mutation != Mutation::kGreatestStepOfAny) continue;
     }
     choice.step = step;
-    choice.reason = fmt::format("from step {}, which lives in memory", step);
+    choice.reason = fmt::format("from step {}, which lives in memory{}", step,
+                                unsound_text(request));
     return choice;
   }
   take_checkpoint(request, choice);
+  choice.reason += unsound_text(request);
   return choice;
 }
 

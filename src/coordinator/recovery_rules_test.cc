@@ -80,6 +80,8 @@ TEST(StartChoice, LeavesOutACopyThatFailsItsHashAndNamesItsMachine) {
   EXPECT_EQ(choice.step, 6);
   EXPECT_EQ(choice.machines_S[0], std::vector<int64_t>{1});
   EXPECT_EQ(choice.unsound_machines, std::vector<int64_t>{0});
+  EXPECT_NE(choice.reason.find("slice 0 of step 6 in the memory of machine 0"),
+            std::string::npos);
 }
 
 TEST(StartChoice, TakesTheCheckpointIfASliceIsGone) {

@@ -41,6 +41,31 @@ void require(bool holds, const char* what) {
       what);
 }
 
+bool is_about_shard(int64_t view, int64_t step, int64_t shard) {
+  return view > 0 && view < kMaxNumber && step >= 0 && shard >= 0 &&
+         shard < kMaxShards;
+}
+
+// Nullopt: nothing was found, or it is being written.
+std::optional<FoundDifference> difference_of(const SlotData& data) {
+  constexpr int64_t kMaxKind = 2;
+  const auto found = data.difference.read();
+  if (!found || found->view == 0) return std::nullopt;
+  require(is_about_shard(found->view, found->step, found->shard) &&
+              found->kind >= 0 && found->kind <= kMaxKind &&
+              found->first_rank >= -1 && found->second_rank >= -1,
+          "a slot's difference is out of bounds");
+  return found;
+}
+
+std::optional<RecomputedGradient> recomputed_of(const SlotData& data) {
+  const auto found = data.recomputed.read();
+  if (!found || found->view == 0) return std::nullopt;
+  require(is_about_shard(found->view, found->step, found->shard),
+          "a slot's recomputed gradient is out of bounds");
+  return found;
+}
+
 bool needs(const config::View& view, int64_t rank) {
   const config::Placement& placement = view.placement;
   return !config::owned_shards(placement, rank).empty() ||
@@ -191,6 +216,8 @@ SlotReport Board::report(int slot) const {
   report.saved_view = data.saved_view.load();
   report.saved_step = data.saved_step.load();
   report.lost = data.lost.load() != 0;
+  report.difference = difference_of(data);
+  report.recomputed = recomputed_of(data);
   if (report.state == SlotState::kFailed) {
     report.text.assign(data.text.data(),
                        ::strnlen(data.text.data(), data.text.size()));
@@ -229,6 +256,19 @@ void Board::mark_lost(int slot) {
       return;
     }
   }
+}
+
+void Board::call_recompute(const RecomputeCall& call) {
+  data_->recompute_call.write(call);
+  ring_all();
+}
+
+std::optional<RecomputeCall> Board::recompute_call() const {
+  const auto call = data_->recompute_call.read();
+  if (!call || call->view == 0) return std::nullopt;
+  require(is_about_shard(call->view, call->step, call->shard),
+          "a call to compute again is out of bounds");
+  return call;
 }
 
 // Whether the work that is going on cannot do without `rank`.

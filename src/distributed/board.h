@@ -11,9 +11,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/hash.h"
+#include "distributed/findings.h"
 #include "distributed/posted_view.h"
 #include "distributed/shared_memory.h"
 
@@ -45,7 +47,9 @@ struct SlotReport {
   int64_t saved_view = 0;      // in which it had all of `saved_step` on disk
   int64_t saved_step = -1;
   std::string text;            // of kFailed
-  bool lost = false;           // the watcher found it dead or hung
+  std::optional<FoundDifference> difference;
+  std::optional<RecomputedGradient> recomputed;
+  bool lost = false;  // the watcher found it dead or hung
 };
 
 // The value of the order word while view or call `number` is undisturbed.
@@ -93,6 +97,8 @@ class Board {
   // The rank of this slot is dead or hung. If the view in force needs it, all
   // who work under it are told to let go. Any thread.
   void mark_lost(int slot);
+  // Ranks that wait because of a difference look at it.
+  void call_recompute(const RecomputeCall& call);
 
   // What everybody reads.
 
@@ -100,6 +106,7 @@ class Board {
   uint64_t sequence() const;  // of the newest posting; 0: none yet
   const std::atomic<uint64_t>& order() const;
   int64_t wish() const;  // of the newest kPrepareAtCommit; 0: none yet
+  std::optional<RecomputeCall> recompute_call() const;
 
   // The bytes, for this folder.
   BoardData& data() const { return *data_; }

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "distributed/findings.h"
 #include "distributed/posted_view.h"
+#include "distributed/shared_record.h"
 
 namespace colossus::distributed {
 
@@ -41,6 +43,8 @@ struct alignas(64) SlotData {
   std::atomic<double> compute_seconds;
   std::atomic<int64_t> saved_view, saved_step;  // of the whole state, on disk
   std::array<char, 160> text;  // why it failed; before state says so
+  SharedRecord<FoundDifference> difference;
+  SharedRecord<RecomputedGradient> recomputed;
   alignas(64) std::atomic<uint64_t> beats;
   std::atomic<uint32_t> away;  // at a disk, say: no beats are expected
   // view number * 2^32 + what of that view is done: a phase of an old view
@@ -82,6 +86,7 @@ struct BoardData {
   // Posting number `sequence` stands in posted[sequence % 2].
   alignas(64) std::atomic<uint64_t> sequence;
   std::array<PostedWords, 2> posted;
+  SharedRecord<RecomputeCall> recompute_call;  // written by the agent
   std::array<SlotData, kMaxSlots> slots;
   std::array<ShardValues, kMaxShards> values;
 };

@@ -206,6 +206,33 @@ TEST(Board, SaysThatASlotsStateIsDamaged) {
   EXPECT_EQ(board.report(1).state, SlotState::kEmpty);
 }
 
+TEST(Board, SaysThatASlotsFindingsAreDamaged) {
+  Board board = make_board();
+  const auto refused = [&](const FoundDifference& found) {
+    board.slot_data(2).difference.write(found);
+    EXPECT_THROW(board.report(2), RunError);
+  };
+  refused({.kind = 3, .view = 1});
+  refused({.kind = -1, .view = 1});
+  refused({.view = kMaxNumber});
+  refused({.view = 1, .step = -1});
+  refused({.view = 1, .shard = kMaxShards});
+  refused({.view = 1, .first_rank = -2});
+  board.slot_data(2).difference.write({});
+  board.slot_data(2).recomputed.write({.view = 1, .shard = -1});
+  EXPECT_THROW(board.report(2), RunError);
+  board.data().recompute_call.write({.view = -1});
+  EXPECT_THROW(board.recompute_call(), RunError);
+}
+
+TEST(Board, CallsForAGradientToBeComputedAgain) {
+  Board board = make_board();
+  EXPECT_EQ(board.recompute_call(), std::nullopt);
+  const RecomputeCall call = {.view = 3, .step = 9, .shard = 4, .ranks = {7}};
+  board.call_recompute(call);
+  EXPECT_EQ(open_again(board).recompute_call(), call);
+}
+
 TEST(Board, KeepsAPostedViewDisturbedIfARankThatItNeedsIsLostAlready) {
   Board board = make_board();
   const Seat three(board, 0, 3), eight(board, 1, 8);
@@ -248,6 +275,44 @@ TEST(Seat, TellsTheAgentWhatItsRankDoes) {
   EXPECT_EQ(board.report(2).state, SlotState::kFailed);
   EXPECT_EQ(board.report(2).text, std::string(159, 'x'));
   EXPECT_EQ(board.slot_of(30), -1);
+}
+
+TEST(Seat, PassesOnWhatItsRankFound) {
+  Board board = make_board();
+  const FoundDifference found = {.kind = 1,
+                                 .view = 5,
+                                 .step = 42,
+                                 .shard = 3,
+                                 .first_rank = -1,
+                                 .second_rank = 30,
+                                 .first_hash = {1, 2},
+                                 .second_hash = {3, 4}};
+  {
+    Seat seat(board, 2, 30);
+    EXPECT_EQ(board.report(2).difference, std::nullopt);
+    const uint32_t seen = board.news();
+    seat.differs(found);
+    EXPECT_NE(board.news(), seen);
+    EXPECT_EQ(board.report(2).difference, found);
+    seat.recomputed({.view = 5, .step = 42, .shard = 3, .hash = {5, 6}});
+    EXPECT_EQ(board.report(2).recomputed->hash, (Hash128{5, 6}));
+  }
+  const Seat next(board, 2, 31);
+  EXPECT_EQ(board.report(2).difference, std::nullopt);
+  EXPECT_EQ(board.report(2).recomputed, std::nullopt);
+}
+
+// A rank that dies while it writes leaves nothing; its successor writes on.
+TEST(Seat, AFindingThatIsHalfWrittenIsNone) {
+  Board board = make_board();
+  const Seat seat(board, 2, 30);
+  auto& record = board.slot_data(2).difference;
+  std::atomic<uint64_t>& sequence =
+      *reinterpret_cast<std::atomic<uint64_t>*>(&record);
+  ++sequence;
+  EXPECT_EQ(board.report(2).difference, std::nullopt);
+  record.write({.view = 1});
+  EXPECT_EQ(board.report(2).difference->view, 1);
 }
 
 TEST(Seat, WaitsForANewerPostingOrGivesUp) {

@@ -67,6 +67,8 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   data_.compute_seconds.store(0);
   data_.saved_view.store(0);
   data_.saved_step.store(-1);
+  data_.difference.write({});
+  data_.recomputed.write({});
   report(SlotState::kJoining, 0);
 }
 
@@ -115,6 +117,16 @@ void Seat::record_step(int64_t committed_step, double step_seconds,
 void Seat::record_saved(int64_t view, int64_t step) {
   data_.saved_step.store(step);
   data_.saved_view.store(view);
+  ring(board_.data().news);
+}
+
+void Seat::differs(const FoundDifference& found) {
+  data_.difference.write(found);
+  ring(board_.data().news);
+}
+
+void Seat::recomputed(const RecomputedGradient& gradient) {
+  data_.recomputed.write(gradient);
   ring(board_.data().news);
 }
 

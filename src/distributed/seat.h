@@ -49,6 +49,9 @@ class Seat {
                    double compute_seconds);
   // The whole state of `step` is on disk, since `view`.
   void record_saved(int64_t view, int64_t step);
+  // The step of `found.view` that is being made is held up by it.
+  void differs(const FoundDifference& found);
+  void recomputed(const RecomputedGradient& gradient);
 
   // The newest posting, once it is newer than posting `seen`; nullopt after
   // `seconds`. Beats while it waits.

@@ -4,6 +4,10 @@
 
 #include <cstdint>
 
+namespace colossus {
+struct StateHash;
+}
+
 namespace colossus::kernels {
 
 // left += right, element by element.
@@ -29,6 +33,9 @@ struct SumOfSquares {
 // bias1 = 1 / (1 - beta1^t), bias2 likewise. Where a product is added to m, v
 // or w, or taken from w, the two are fused; root and division are exact.
 // The outputs may be their inputs.
+//
+// With `hash`, what is written is added to it, as elements [first, first +
+// count) of a slice (base/state_hash.h); both are multiples of 16 then.
 struct AdamWUpdate {
   int64_t count;
   const float* g;
@@ -37,6 +44,8 @@ struct AdamWUpdate {
   float grad_scale;
   float learning_rate, beta1, beta2, eps, weight_decay;
   float bias1, bias2;
+  int64_t first = 0;
+  StateHash* hash = nullptr;
 };
 
 }  // namespace colossus::kernels

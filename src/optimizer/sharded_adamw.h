@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/hash.h"
 #include "config/config.h"
 #include "tensor/tensor_entry.h"
 
 namespace colossus::kernels {
 class Backend;
-}
+struct AdamWUpdate;
+}  // namespace colossus::kernels
 
 namespace colossus::optimizer {
 
@@ -41,10 +43,11 @@ class ShardedAdamW {
   double clip_scale(double grad_norm) const;
 
   // Update number `step` (from 1) of a slice, from its gradient. `out` may be
-  // the memory of `in`; padding between parameters is left alone.
-  void update_slice(int64_t slice, int64_t step, double learning_rate,
-                    double grad_scale, const float* slice_gradient,
-                    const SliceIn& in, const SliceOut& out) const;
+  // the memory of `in`; padding is left alone. Returns the hash of what was
+  // written (base/state_hash.h), taken while it was in cache.
+  Hash128 update_slice(int64_t slice, int64_t step, double learning_rate,
+                       double grad_scale, const float* slice_gradient,
+                       const SliceIn& in, const SliceOut& out) const;
 
  private:
   // Neighbouring parameters that share a decay.
@@ -52,6 +55,13 @@ class ShardedAdamW {
     int64_t begin, end;
     double weight_decay;
   };
+
+  // Of a whole slice, but for the decay.
+  kernels::AdamWUpdate kernel_arguments(int64_t step, double learning_rate,
+                                        double grad_scale,
+                                        const float* slice_gradient,
+                                        const SliceIn& in,
+                                        const SliceOut& out) const;
 
   const config::OptimizerConfig config_;
   const int64_t num_shards_;

@@ -48,7 +48,7 @@ struct CheckedStep {
 enum class DifferenceKind {
   kGradient,  // owner's and auditor's gradient of a shard
   kUpdate,    // owner's and backup's update of a slice
-  kTransfer,  // a copied slice and the hash it came with
+  kTransfer,  // a slice and the hash that it came, or was stored, with
 };
 
 // Two that should agree do not. It holds the step up.
@@ -57,8 +57,8 @@ struct Difference {
   int64_t view = 0;
   int64_t step = 0;         // the one being made
   int64_t shard = 0;        // or slice
-  int64_t first_rank = 0;   // owner
-  int64_t second_rank = 0;  // auditor or backup; of a transfer, the receiver
+  int64_t first_rank = 0;   // owner; of a transfer, kNone
+  int64_t second_rank = 0;  // auditor or backup; of a transfer, the holder
   Hash128 first_hash;
   Hash128 second_hash;
   bool operator==(const Difference&) const = default;

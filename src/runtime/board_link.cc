@@ -1,6 +1,8 @@
 #include "runtime/board_link.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <utility>
 
 #include "base/clock.h"
@@ -127,7 +129,7 @@ void BoardLink::reduce_scatter(int64_t /*step*/) {
   });
 }
 
-const float* BoardLink::sum(int64_t slice) const {
+float* BoardLink::sum(int64_t slice) const {
   return sum_S_.at(static_cast<size_t>(slice));
 }
 
@@ -138,6 +140,63 @@ void BoardLink::all_gather(int64_t /*step*/, std::span<double> values_SK,
                               values_SK.data());
   });
 }
+
+void BoardLink::all_gather_hashes(int64_t /*step*/, checkpoint::SliceCopy copy,
+                                  std::span<SliceHashes> hashes_S) {
+  constexpr size_t kWidth = sizeof(SliceHashes) / sizeof(double);
+  using Row = std::array<double, kWidth>;
+  const auto holder = copy == checkpoint::SliceCopy::kOwner
+                          ? distributed::Holder::kOwner
+                          : distributed::Holder::kBackup;
+  std::vector<Row> rows_S;
+  for (const SliceHashes& hashes : hashes_S) {
+    rows_S.push_back(std::bit_cast<Row>(hashes));
+  }
+  under_view([&] {
+    group_->all_gather_values(holder, kWidth, rows_S.front().data());
+  });
+  for (size_t s = 0; s < hashes_S.size(); ++s) {
+    hashes_S[s] = std::bit_cast<SliceHashes>(rows_S[s]);
+  }
+}
+
+void BoardLink::differ(coordinator::Difference difference,
+                       const Recompute& recompute) {
+  difference.view = group_->view().number;
+  seat_.differs({.kind = static_cast<int64_t>(difference.kind),
+                 .view = difference.view,
+                 .step = difference.step,
+                 .shard = difference.shard,
+                 .first_rank = difference.first_rank,
+                 .second_rank = difference.second_rank,
+                 .first_hash = difference.first_hash,
+                 .second_hash = difference.second_hash});
+  bool answered = false;
+  const auto has_news = [&] {
+    return !seat_.in_force(difference.view) ||
+           (!answered && is_asked(difference));
+  };
+  for (;;) {
+    seat_.wait(-1, 0, kLookSeconds, has_news);
+    if (!seat_.in_force(difference.view)) throw Interrupted();
+    if (answered || !is_asked(difference)) continue;
+    seat_.recomputed({.view = difference.view,
+                      .step = difference.step,
+                      .shard = difference.shard,
+                      .hash = recompute(difference.shard)});
+    answered = true;
+  }
+}
+
+bool BoardLink::is_asked(const coordinator::Difference& difference) const {
+  const auto call = seat_.board().recompute_call();
+  return call && call->view == difference.view &&
+         call->step == difference.step && call->shard == difference.shard &&
+         std::find(call->ranks.begin(), call->ranks.end(), rank()) !=
+             call->ranks.end();
+}
+
+float* BoardLink::scratch() { return group_->updated(); }
 
 void BoardLink::barrier(int64_t /*step*/) {
   under_view([&] { group_->meet(); });
@@ -156,9 +215,7 @@ void BoardLink::commit(int64_t step) {
 
 void BoardLink::report(const JournalEvent& event) {
   reports_.write(
-      encode_line({.wall_seconds = clock_.wall_seconds(),
-                              .event = event,
-                              .source = {}}));
+      encode_line({.wall_seconds = clock_.wall_seconds(), .event = event}));
   note_saved(event);
 }
 

@@ -39,15 +39,21 @@ class BoardLink final : public RankLink {
   Pulse& pulse() override { return *pulse_; }
   float* gradient(size_t index) override;
   void reduce_scatter(int64_t step) override;
-  const float* sum(int64_t slice) const override;
+  float* sum(int64_t slice) const override;
   void all_gather(int64_t step, std::span<double> values_SK,
                   int64_t count) override;
+  void all_gather_hashes(int64_t step, checkpoint::SliceCopy copy,
+                         std::span<SliceHashes> hashes_S) override;
+  [[noreturn]] void differ(coordinator::Difference difference,
+                           const Recompute& recompute) override;
+  float* scratch() override;
   void barrier(int64_t step) override;
   void commit(int64_t step) override;
   void report(const JournalEvent& event) override;
 
  private:
   void watch(bool on) override;
+  bool is_asked(const coordinator::Difference& difference) const;
   void leave_view();
   void enter(const config::View& view);
   void note_saved(const JournalEvent& event);

@@ -9,6 +9,7 @@
 #include "checkpoint/compare.h"
 #include "kernels/backend.h"
 #include "runtime/run_recorder.h"
+#include "runtime/slice_check.h"
 
 namespace colossus::runtime {
 namespace {
@@ -102,6 +103,13 @@ void Chief::submit_checkpoint(int64_t step) {
   const RankLink::Unwatched unwatched(link_);
   const double begin = place_.clock.steady_seconds();
   finish_checkpoint();
+  // What flipped since it was stored must not become the state to restore from.
+  for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
+    const auto copy = checkpoint::SliceCopy::kOwner;
+    if (!place_.store.holds(copy, slice, step)) continue;  // another machine's
+    require_sound(link_, place_.store, copy, slice, step,
+                  place_.store.hash(copy, slice, step));
+  }
   const checkpoint::SliceData state = place_.store.owners(step);
   const auto count = static_cast<size_t>(memory_.step.padded_count());
   writer_.submit(

@@ -312,7 +312,7 @@ struct JournalSource {
 struct JournalRecord {
   double wall_seconds = 0;  // since 1970; for people only
   JournalEvent event;
-  JournalSource source;
+  JournalSource source = {};
 };
 
 }  // namespace colossus::runtime

@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/pulse.h"
+#include "base/state_hash.h"
 #include "base/thread_pool.h"
 #include "checkpoint/checkpoint_reader.h"
 #include "kernels/backend.h"
 #include "runtime/chief.h"
+#include "runtime/slice_check.h"
 
 namespace colossus::runtime {
 namespace {
@@ -123,7 +125,16 @@ void Rank::connect(const config::View& view) {
 void Rank::bring_slices(const config::View& view) {
   const RankLink::Unwatched unwatched(link_);
   for (const int64_t slice : step_.owned()) {
-    bring_slice(SliceCopy::kOwner, slice, view.start_step);
+    const int64_t step = view.start_step;
+    const bool in_place = place_.store.holds(SliceCopy::kOwner, slice, step);
+    bring_slice(SliceCopy::kOwner, slice, step);
+    const bool compared = view.placement.backup_S[static_cast<size_t>(slice)] !=
+                          config::kNoBackup;
+    // What no other rank will compare, it compares with its own hash.
+    if (in_place && !compared) {
+      require_sound(link_, place_.store, SliceCopy::kOwner, slice, step,
+                    place_.store.hash(SliceCopy::kOwner, slice, step));
+    }
   }
   for (const int64_t slice : step_.backed_up()) {
     bring_slice(SliceCopy::kBackup, slice, view.start_step);
@@ -142,12 +153,19 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
     std::memcpy(to.w, from.w, bytes);
     std::memcpy(to.m, from.m, bytes);
     std::memcpy(to.v, from.v, bytes);
-  } else if (step > 0) {
+    const Hash128 hash = store.hash(other, slice, step);
+    require_sound(link_, store, copy, slice, step, hash);
+    store.complete(copy, slice, step, view_number_, hash);
+    return;
+  }
+  if (step > 0) {
     read_checkpoint(copy, slice, step);
   } else {
     initialize(copy, slice);
   }
-  store.complete(copy, slice, step, view_number_);
+  const SliceData d = store.data(copy, slice, step);
+  store.complete(copy, slice, step, view_number_,
+                 hash_state(store.slice_count(), d.w, d.m, d.v));
 }
 
 void Rank::read_checkpoint(SliceCopy copy, int64_t slice, int64_t step) {

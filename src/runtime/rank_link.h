@@ -7,10 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
+#include "base/hash.h"
+#include "checkpoint/slice_store.h"
 #include "config/placement.h"
+#include "coordinator/protocol_names.h"
 #include "runtime/journal_event.h"
 
 namespace colossus {
@@ -18,6 +22,17 @@ class Pulse;
 }
 
 namespace colossus::runtime {
+
+// What the holder of a slice made of a step, to be compared with its other
+// holder. Only moved between ranks.
+struct SliceHashes {
+  Hash128 update;    // of the slice as it was stored
+  Hash128 gradient;  // of the audited block that begins with this shard, or 0
+  bool operator==(const SliceHashes&) const = default;
+};
+
+// Computes the gradient of the block that begins with a shard again: its hash.
+using Recompute = std::function<Hash128(int64_t shard)>;
 
 class RankLink {
  public:
@@ -52,12 +67,28 @@ class RankLink {
   // up. Its gradients must be complete; waits for those of the other ranks.
   virtual void reduce_scatter(int64_t step) = 0;
   // Such a sum; valid until the step is committed.
-  virtual const float* sum(int64_t slice) const = 0;
+  virtual float* sum(int64_t slice) const = 0;
 
   // `values_SK`: of each shard `count` numbers; this rank's rows are filled in,
   // and all are when it returns.
   virtual void all_gather(int64_t step, std::span<double> values_SK,
                           int64_t count) = 0;
+
+  // `hashes_S`: the rows of the slices that this rank holds as `copy` are
+  // filled in, and all are when it returns; those of slices without a backup
+  // stay.
+  virtual void all_gather_hashes(int64_t step, checkpoint::SliceCopy copy,
+                                 std::span<SliceHashes> hashes_S) = 0;
+
+  // Two that should agree do not: says so, and does not return but throws
+  // Interrupted once the view has ended because of it. Until then it computes
+  // again what it is asked to. The view is filled in.
+  [[noreturn]] virtual void differ(coordinator::Difference difference,
+                                   const Recompute& recompute) = 0;
+
+  // A flat padded vector of this rank's own, for gradients of other ranks'
+  // shards.
+  virtual float* scratch() = 0;
 
   // Returns when every rank of the view is there: all hold the slices of
   // `step`, and so all of its weights can be read.

@@ -1,5 +1,6 @@
 // One step of a rank, with the others: gradients of its shards, the sum over
-// all of them, the norm, and AdamW on the slices that it owns or backs up.
+// all of them, the norm, and AdamW on the slices that it owns or backs up. What
+// two ranks computed of the step is compared before it counts.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,11 @@
 #include "config/config.h"
 #include "config/placement.h"
 #include "optimizer/sharded_adamw.h"
+#include "runtime/audit_rules.h"
 #include "runtime/journal_event.h"
 #include "runtime/rank_link.h"
 #include "runtime/step.h"
+#include "runtime/step_probe.h"
 
 namespace colossus {
 class Clock;
@@ -38,6 +41,7 @@ struct RankPlace {
   checkpoint::SliceStore store;
   TextSampler* text_sampler = nullptr;
   int num_threads = 1;  // for initial values
+  StepProbe* probe = nullptr;
 };
 
 struct StepOutcome {
@@ -58,11 +62,18 @@ class RankStep {
   const std::vector<int64_t>& owned() const { return owned_; }
   const std::vector<int64_t>& backed_up() const { return backed_up_; }
 
-  // From the slices of `step` - 1, complete on all ranks, to those of `step`.
+  // From the slices of `step` - 1, complete on all ranks, to those of `step`,
+  // of which all copies agree then. Does not return if two ranks differ.
   StepOutcome run(int64_t step);
 
  private:
   void compute_gradients(int64_t step);
+  Hash128 compute_again(int64_t step, int64_t first_shard);
+  Hash128 hash_gradient(const float* gradient) const;
+  void audit(int64_t step, double fraction);
+  void compare(int64_t step);
+  void differ(coordinator::DifferenceKind kind, int64_t step, int64_t shard,
+              const Hash128& owners, const Hash128& backups);
   void sum_over_shards(int64_t step);
   std::vector<double> sums_of_squares() const;
   std::string what_is_not_finite(const StepSummary& summary,
@@ -78,11 +89,19 @@ class RankStep {
   const optimizer::ShardedAdamW adamw_;
   const int64_t values_per_shard_;  // a record, then the slice's sum of squares
   std::vector<double> values_SK_;
+  std::vector<double> audit_values_SK_;  // not looked at
 
   // Of the current view.
   int64_t view_number_ = 0;
+  config::Placement placement_;
   std::vector<config::ShardBlock> blocks_;
+  std::vector<config::ShardBlock> audits_;  // of others
   std::vector<int64_t> owned_, backed_up_;
+  bool compares_ = false;  // there are backups
+  OutOfLine out_of_line_;
+
+  // Of the current step.
+  std::vector<SliceHashes> owners_S_, backups_S_;
 };
 
 }  // namespace colossus::runtime

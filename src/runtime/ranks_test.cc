@@ -3,71 +3,26 @@
 // rank that is alone.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstring>
-#include <memory>
+#include <algorithm>
 #include <numeric>
-#include <sstream>
-#include <thread>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/file_system.h"
-#include "base/thread_pool.h"
-#include "distributed/board.h"
-#include "distributed/message_ring.h"
-#include "distributed/seat.h"
-#include "distributed/windows.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "runtime/board_link.h"
-#include "runtime/journal_codec.h"
-#include "runtime/rank.h"
-#include "runtime/run_testing.h"
-#include "runtime/trainer.h"
+#include "runtime/ranks_testing.h"
 
 namespace colossus::runtime {
 namespace {
 
 using checkpoint::SliceCopy;
-using checkpoint::SliceStore;
 using distributed::PostedKind;
-using distributed::SharedMemory;
 using distributed::SlotState;
 
 constexpr int kSlots = 4;
-constexpr uint64_t kRingBytes = 1 << 20;
 
-// The shared memory of a machine, and what its agent does, by hand.
-class Machine {
+// A machine whose agent's work is done by hand.
+class Machine : public RankThreads {
  public:
   Machine(const config::Config& config, const TrainingData& data)
-      : config_(config),
-        data_(data),
-        num_shards_(config.run.num_shards),
-        padded_count_(
-            model::ParameterList(config.model).padded_count(num_shards_)),
-        board_(distributed::Board::create(
-            SharedMemory::make_private(distributed::Board::bytes()), {},
-            kSlots)),
-        windows_(
-            SharedMemory::make_private(distributed::Windows::bytes(layout())),
-            layout()),
-        store_memory_(SharedMemory::make_private(store_bytes())),
-        rings_(SharedMemory::make_private(kSlots * kRingBytes)) {
-    store_ = std::make_unique<SliceStore>(SliceStore::create(
-        {store_memory_.at<std::byte>(0, store_bytes()), store_bytes()},
-        num_shards_, padded_count_ / num_shards_));
-  }
-
-  ~Machine() {
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  void start_rank(int slot, int64_t rank, const std::string& target = "auto") {
-    ring_of(slot, true);
-    threads_.emplace_back(
-        [this, slot, rank, target] { run_rank(slot, rank, target); });
-  }
+      : RankThreads(config, data, kSlots), last_step_(config.run.steps) {}
 
   // PREPARE, the answers of the ranks in `from`, BEGIN.
   void change_view(const std::vector<int>& from, config::View view) {
@@ -76,7 +31,7 @@ class Machine {
     await_prepared(from);
     ++number_;
     view.number = number_;
-    view.start_step = store_->newest_common_step().value_or(start_step);
+    view.start_step = store().newest_common_step().value_or(start_step);
     last_start = view.start_step;
     view_ = view;
     view_slots_ = from;
@@ -91,7 +46,7 @@ class Machine {
   }
 
   void await_commit(int slot, int64_t step) {
-    while (board_.report(slot).committed_step < step) {
+    while (board().report(slot).committed_step < step) {
       std::this_thread::yield();
     }
   }
@@ -99,48 +54,27 @@ class Machine {
   // Once the last step is committed: a view to stop in, as the coordinator
   // gives.
   void finish() {
-    await_commit(view_slots_.front(), config_.run.steps);
+    await_commit(view_slots_.front(), last_step_);
     config::View stop = view_;
     stop.stop = true;
     change_view(view_slots_, stop);
     join();
   }
 
-  void join() {
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
   int64_t committed_step(int slot) const {
-    return board_.report(slot).committed_step;
+    return board().report(slot).committed_step;
   }
 
   // Whether owner and backup hold the same bits of every slice.
   bool copies_agree(int64_t step) const {
-    const auto bytes = static_cast<size_t>(store_->slice_count()) * 4;
-    for (int64_t slice = 0; slice < num_shards_; ++slice) {
-      const auto a = store_->data(SliceCopy::kOwner, slice, step);
-      const auto b = store_->data(SliceCopy::kBackup, slice, step);
-      if (std::memcmp(a.w, b.w, bytes) != 0 ||
-          std::memcmp(a.m, b.m, bytes) != 0 ||
-          std::memcmp(a.v, b.v, bytes) != 0) {
-        return false;
-      }
+    for (int64_t slice = 0; slice < store().num_slices(); ++slice) {
+      const bool same = store().hash(SliceCopy::kOwner, slice, step) ==
+                            store().hash(SliceCopy::kBackup, slice, step) &&
+                        store().passes_hash(SliceCopy::kOwner, slice, step) &&
+                        store().passes_hash(SliceCopy::kBackup, slice, step);
+      if (!same) return false;
     }
     return true;
-  }
-
-  // Of a slot's ring.
-  std::vector<JournalEvent> events(int slot) {
-    distributed::MessageRing ring = ring_of(slot, false);
-    std::vector<JournalEvent> found;
-    while (const auto text = ring.peek()) {
-      found.push_back(
-          decode_line(std::string_view(*text).substr(0, text->size() - 1))
-              .event);
-      ring.consume();
-    }
-    return found;
   }
 
   // Rank r owns shards [begin of r, begin of r + 1), the next one backs up.
@@ -162,24 +96,8 @@ class Machine {
   int64_t last_start = 0;
 
  private:
-  distributed::WindowsLayout layout() const {
-    return {.num_slots = kSlots,
-            .max_blocks = static_cast<int>(num_shards_),
-            .padded_count = padded_count_};
-  }
-  uint64_t store_bytes() const {
-    return SliceStore::bytes(num_shards_, padded_count_ / num_shards_);
-  }
-
-  distributed::MessageRing ring_of(int slot, bool fresh) {
-    return {{rings_.at<std::byte>(static_cast<uint64_t>(slot) * kRingBytes,
-                                  kRingBytes),
-             kRingBytes},
-            fresh};
-  }
-
   void post(PostedKind kind, const config::View& view) {
-    board_.post({.kind = kind, .view = view, .sequence = 0});
+    board().post({.kind = kind, .view = view, .sequence = 0});
   }
 
   void call(PostedKind kind) {
@@ -191,49 +109,17 @@ class Machine {
   void await_prepared(const std::vector<int>& slots) {
     for (const int slot : slots) {
       for (;;) {
-        const uint32_t news = board_.news();
-        const auto report = board_.report(slot);
+        const uint32_t news = board().news();
+        const auto report = board().report(slot);
         if (report.state == SlotState::kPrepared && report.number == number_) {
           break;
         }
-        board_.wait_news(news, 1);
+        board().wait_news(news, 1);
       }
     }
   }
 
-  void run_rank(int slot, int64_t rank, const std::string& target) {
-    const auto backend = kernels::make_cpu_backend(1, target);
-    tensor::Arena plan, plan_room;
-    const RankMemory planned(config_, num_shards_ / 2, false, *backend, plan,
-                             plan_room);
-    tensor::Arena arena(plan.high_water_bytes());
-    tensor::Arena room(plan_room.high_water_bytes(),
-                       tensor::Arena::Touch::kInUse);
-    RankMemory memory(config_, num_shards_ / 2, false, *backend, arena, room);
-    ThreadPool pool(1);
-    distributed::Seat seat(board_, slot, rank);
-    distributed::MessageRing reports = ring_of(slot, false);
-    BoardLink link(seat, windows_, pool, reports, clock_, config_.run.steps, memory.sums);
-    const RankPlace place{.fs = real_file_system(),
-                          .clock = clock_,
-                          .backend = *backend,
-                          .store = *store_};
-    try {
-      Rank(config_, data_, place, memory, link).run();
-    } catch (const std::exception& error) {
-      seat.failed(error.what());
-    }
-  }
-
-  const config::Config config_;
-  const TrainingData data_;
-  const int64_t num_shards_, padded_count_;
-  ManualClock clock_;
-  distributed::Board board_;
-  distributed::Windows windows_;
-  SharedMemory store_memory_, rings_;
-  std::unique_ptr<SliceStore> store_;
-  std::vector<std::thread> threads_;
+  const int64_t last_step_;
   int64_t number_ = 0;
   config::View view_;  // the newest
   std::vector<int> view_slots_;
@@ -241,24 +127,8 @@ class Machine {
 
 class RanksTest : public RunTest {
  protected:
-  // The run that nothing happens to.
-  std::string quiet_hash(config::Config config) {
-    config.run.dir = dir("quiet");
-    const auto backend = kernels::make_cpu_backend(2);
-    const std::atomic<bool> stop{false};
-    std::ostringstream out;
-    ManualClock clock;
-    train(config, data_,
-          {.fs = real_file_system(),
-           .clock = clock,
-           .backend = *backend,
-           .stop = stop,
-           .stop_reason = nullptr,
-           .out = out,
-           .progress = {},
-           .machine = "test"},
-          false);
-    return hash("quiet");
+  std::string quiet_hash(const config::Config& config) {
+    return quiet_run(config, data_, dir("quiet"));
   }
 
   TrainingData data_ = made_up_data();

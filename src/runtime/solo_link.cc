@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/error.h"
+
 namespace colossus::runtime {
 
 SoloLink::SoloLink(int64_t num_shards, std::span<float> gradient,
@@ -27,9 +29,20 @@ std::optional<config::View> SoloLink::next_view() {
   return view_;
 }
 
-const float* SoloLink::sum(int64_t slice) const {
+float* SoloLink::sum(int64_t slice) const {
   const size_t count = gradient_.size() / view_.placement.owner_S.size();
   return gradient_.data() + static_cast<size_t>(slice) * count;
+}
+
+void SoloLink::differ(coordinator::Difference difference,
+                      const Recompute& /*recompute*/) {
+  const std::string message = fmt::format(
+      "slice {} of weights and optimizer state is not what was stored at step "
+      "{}: a bit flipped in this machine's memory; check the machine, and "
+      "resume the run from its newest checkpoint",
+      difference.shard, difference.step);
+  on_report_(RunFailed{difference.step, message});
+  throw RunError(message);
 }
 
 void SoloLink::commit(int64_t step) {

@@ -33,9 +33,15 @@ class SoloLink final : public RankLink {
   Pulse& pulse() override { return pulse_; }
   float* gradient(size_t /*index*/) override { return gradient_.data(); }
   void reduce_scatter(int64_t /*step*/) override {}
-  const float* sum(int64_t slice) const override;
+  float* sum(int64_t slice) const override;
   void all_gather(int64_t /*step*/, std::span<double> /*values_SK*/,
                   int64_t /*count*/) override {}
+  void all_gather_hashes(int64_t /*step*/, checkpoint::SliceCopy /*copy*/,
+                         std::span<SliceHashes> /*hashes_S*/) override {}
+  // Nobody is there to ask: a RunError, which is reported.
+  [[noreturn]] void differ(coordinator::Difference difference,
+                           const Recompute& recompute) override;
+  float* scratch() override { return nullptr; }  // nobody else has shards
   void barrier(int64_t /*step*/) override {}
   void commit(int64_t step) override;
   void report(const JournalEvent& event) override { on_report_(event); }

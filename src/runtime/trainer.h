@@ -45,7 +45,7 @@ struct Surroundings {
   std::string machine;               // for people
   TextSampler* text_sampler = nullptr;
   // Of a run whose ranks are processes; without it this process is the rank.
-  std::optional<RunProcesses> processes;
+  std::optional<RunProcesses> processes = std::nullopt;
 };
 
 struct TrainingSummary {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/state_hash.h"
 #include "kernels/cpu/rows_testing.h"
 
 namespace colossus::kernels::cpu {
@@ -120,6 +121,38 @@ TEST(AdamW, WritesTheSameBesideWhatItReads) {
   EXPECT_TRUE(same_bits(out.m, in_place.m));
   EXPECT_TRUE(same_bits(out.v, in_place.v));
   EXPECT_TRUE(same_bits(beside.w, Adam(1003).w));
+}
+
+// Of what lies there afterwards, with all that a hash of memory would say.
+TEST(AdamW, HashesWhatItWrites) {
+  expect_one_answer([](const Context& context) {
+    constexpr int64_t kFirst = 4096 + 48;
+    Adam adam(100000);
+    StateHash made, lies_there;
+    AdamWUpdate args = adam.args();
+    args.first = kFirst;
+    args.hash = &made;
+    adamw_update(context, args);
+    lies_there.add(kFirst, adam.count, adam.w.data(), adam.m.data(),
+                   adam.v.data());
+    EXPECT_EQ(made.digest(), lies_there.digest());
+    Floats bits(2 * StateHash::kLanes);
+    std::memcpy(bits.data(), made.sum.data(), sizeof made.sum);
+    return bits;
+  });
+}
+
+TEST(AdamW, WritesTheSameWithAHash) {
+  TestContext context;
+  Adam plain(1024), hashed(1024);
+  StateHash hash;
+  adamw_update(context, plain.args());
+  AdamWUpdate args = hashed.args();
+  args.hash = &hash;
+  adamw_update(context, args);
+  EXPECT_TRUE(same_bits(plain.w, hashed.w));
+  EXPECT_TRUE(same_bits(plain.m, hashed.m));
+  EXPECT_TRUE(same_bits(plain.v, hashed.v));
 }
 
 TEST(AdamW, DoesNotCareWhereAVectorIsCut) {

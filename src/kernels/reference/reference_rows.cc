@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/state_hash.h"
 #include "kernels/reference/reference_products.h"
 
 namespace colossus::kernels::reference {
@@ -223,6 +224,9 @@ void adamw_update(const AdamWUpdate& a) {
     a.v_out[i] = static_cast<float>(v);
     a.w_out[i] = static_cast<float>(
         a.w[i] - double{a.learning_rate} * (a.weight_decay * a.w[i] + step));
+  }
+  if (a.hash != nullptr) {
+    a.hash->add(a.first, a.count, a.w_out, a.m_out, a.v_out);
   }
 }
 
