@@ -196,8 +196,8 @@ std::string encode_line(const JournalRecord& record) {
         JsonWriter writer(json);
         event.visit_fields(writer);
         if (record.source.rank >= 0) {
-          json["from"] = record.source.rank;
-          json["at"] = record.source.position;
+          json["told_by"] = record.source.rank;
+          json["told_at"] = record.source.position;
         }
         return sealed(json);
       },
@@ -215,8 +215,8 @@ JournalRecord decode_line(std::string_view line) {
   const Json json = unsealed(line);
   JournalRecord record;
   JsonReader(json).field("time", record.wall_seconds);
-  JsonReader(json).field("from", record.source.rank);
-  JsonReader(json).field("at", record.source.position);
+  JsonReader(json).field("told_by", record.source.rank);
+  JsonReader(json).field("told_at", record.source.position);
   record.event = decode_event(text_of(json, "event"), json);
   return record;
 }

@@ -61,12 +61,12 @@ class Machine : public RankThreads {
     join();
   }
 
-  int64_t committed_step(int slot) const {
+  int64_t committed_step(int slot) {
     return board().report(slot).committed_step;
   }
 
   // Whether owner and backup hold the same bits of every slice.
-  bool copies_agree(int64_t step) const {
+  bool copies_agree(int64_t step) {
     for (int64_t slice = 0; slice < store().num_slices(); ++slice) {
       const bool same = store().hash(SliceCopy::kOwner, slice, step) ==
                             store().hash(SliceCopy::kBackup, slice, step) &&
