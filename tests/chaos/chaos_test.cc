@@ -254,7 +254,7 @@ void ChaosTest::survive(uint64_t seed) {
              spares);
   const std::string folder = folder_of(seed);
   // One rank without a spare is no process of its own, and would end the run.
-  LiveRun run(words_of(folder, ranks, std::max<int64_t>(spares, ranks == 1)),
+  LiveRun run(words_of(folder, ranks, spares),
               folder);
   Chaos chaos(run, folder);
   for (const Fault& fault : draw_faults(seed, kFaults, kMostStepsBetween)) {
