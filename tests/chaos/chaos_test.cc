@@ -30,7 +30,7 @@ constexpr int64_t kFaults = 14;
 constexpr int64_t kMostStepsBetween = 24;
 // A run without any news for so long stands still for good.
 constexpr int kPatienceSeconds = 60;
-#if defined(NDEBUG) && !defined(__SANITIZE_THREAD__) && \
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && \
     !defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kSeedsInCi = 3;
 #else
