@@ -26,7 +26,6 @@ namespace {
 
 struct Options {
   RunProcessOptions process;
-  int machine_threads = 1;
   int slot = 0;
   int64_t rank = 0;
   int64_t shards = 1;
@@ -53,15 +52,13 @@ void run_rank(const Options& options) {
   const distributed::OfficeKeeper keeper(
       machine.board(), distributed::Office::kAgent, keeper_options(options),
       [&options] {
-        RunProcessOptions process = options.process;
-        process.threads = options.machine_threads;
         return distributed::start_process(
-            agent_process(process, inherited_fds(process)));
+            agent_process(options.process, inherited_fds(options.process)));
       });
   try {
     const TrainingInputs inputs = open_training_inputs(config);
-    const std::unique_ptr<kernels::Backend> backend =
-        kernels::make_cpu_backend(options.process.threads, options.process.target);
+    const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
+        options.process.threads, options.process.target);
     GeneratedSamples samples(config, *inputs.tokenizer, *backend);
     Arena plan, plan_room;
     const runtime::RankMemory planned(config, options.shards, options.chief,
@@ -96,8 +93,6 @@ void add_rank(CLI::App& app) {
                   "  colossus rank runs/kjv --slot 0 --rank 0");
   command->group("");  // not among the commands that --help lists
   add_run_process_flags(*command, options->process);
-  command->add_option("--machine-threads", options->machine_threads,
-                      "of all ranks of the machine");
   command->add_option("--slot", options->slot, "its slot on the board");
   command->add_option("--rank", options->rank, "its number in the run");
   command->add_option("--shards", options->shards,

@@ -23,12 +23,13 @@ namespace colossus::cli {
 struct RunProcessOptions {
   std::string run;  // its folder
   std::string target = "auto";
-  int threads = 1;        // of the machine; of a rank, its own
+  int threads = 1;        // of the machine
   std::string join;       // the coordinator's address; empty: this machine's
   bool inherits = false;  // the machine's memory and, here, the run's lock
 };
 
-// The flags of a process that the user does not start by hand; hidden from help.
+// The flags of a process that the user does not start by hand; hidden from
+// help.
 void add_run_process_flags(CLI::App& command, RunProcessOptions& options);
 
 // The descriptors that it inherited: the machine's memory, then, unless it

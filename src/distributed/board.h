@@ -46,7 +46,7 @@ struct SlotReport {
   double compute_seconds = 0;  // of that, without waiting for others
   int64_t saved_view = 0;      // in which it had all of `saved_step` on disk
   int64_t saved_step = -1;
-  std::string text;            // of kFailed
+  std::string text;  // of kFailed
   std::optional<FoundDifference> difference;
   std::optional<RecomputedGradient> recomputed;
   bool lost = false;  // the watcher found it dead or hung

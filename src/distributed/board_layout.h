@@ -80,7 +80,7 @@ struct BoardData {
   // Number of a call to prepare at the next commit.
   std::atomic<int64_t> wish;
   alignas(64) std::atomic<uint32_t> news;  // futex: some slot's state changed
-  uint64_t memory_id;  // random; written once
+  uint64_t memory_id;                      // random; written once
   std::atomic<int64_t> machine;  // its number in the run; -1: none yet
   std::array<LifeData, 2> lives;
   // Posting number `sequence` stands in posted[sequence % 2].

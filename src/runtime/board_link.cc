@@ -46,6 +46,7 @@ BoardLink::BoardLink(distributed::Seat& seat,
     : seat_(seat),
       windows_(windows),
       pool_(pool),
+      max_threads_(pool.num_threads()),
       reports_(reports),
       clock_(clock),
       total_steps_(total_steps),
@@ -92,6 +93,7 @@ void BoardLink::enter(const config::View& view) {
   group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
                                                             windows_, pool_);
   if (!group_->participates()) return;
+  pool_.resize(config::share_of_threads(max_threads_, view, rank()));
   pool_.set_pulse(&*pulse_);
   windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),
                     false);

@@ -30,8 +30,7 @@ class BoardLink final : public RankLink {
   // only this link uses. All outlives it.
   BoardLink(distributed::Seat& seat, const distributed::Windows& windows,
             ThreadPool& pool, distributed::MessageRing& reports,
-            const Clock& clock, int64_t total_steps,
-            std::vector<float*> sums);
+            const Clock& clock, int64_t total_steps, std::vector<float*> sums);
   ~BoardLink() override;
 
   int64_t rank() const override;
@@ -61,6 +60,7 @@ class BoardLink final : public RankLink {
   distributed::Seat& seat_;
   const distributed::Windows& windows_;
   ThreadPool& pool_;
+  const int max_threads_;  // of it: those of the machine
   distributed::MessageRing& reports_;
   const Clock& clock_;
   const int64_t total_steps_;
