@@ -56,6 +56,11 @@ void SharedMemoryGroup::find_peers() {
     }
     const int slot = seat_.board().slot_of(member.rank);
     if (slot < 0) {
+      // Lost since, and its slot given to another rank.
+      if (!seat_.in_force(view_.number)) {
+        throw PeerLost(fmt::format("rank {} is gone", member.rank),
+                       member.rank);
+      }
       throw run_error("view {} names rank {}, which is not on this machine",
                       view_.number, member.rank);
     }

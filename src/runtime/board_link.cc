@@ -72,7 +72,11 @@ std::optional<config::View> BoardLink::next_view() {
       seat_.prepared(view.number);
       continue;
     }
-    enter(view);
+    try {
+      enter(view);
+    } catch (const distributed::PeerLost&) {
+      continue;  // over before it began: another view comes
+    }
     seat_.running(view.number);
     if (group_->participates()) return view;
     group_.reset();  // a spare

@@ -66,6 +66,8 @@ struct StepMetrics {
   double seconds = 0;
   // Steps stood still for a checkpoint so long since the step before.
   double checkpoint_seconds = 0;
+  // Of `seconds`: updates of backups, and the comparison of all slices' hashes.
+  double backup_seconds = 0;
   double at = 0;  // wall clock of the rank that tells; 0: unknown
   ExpertLoad expert_load;
 
@@ -81,6 +83,7 @@ struct StepMetrics {
     v.field("mfu", mfu);
     v.field("seconds", seconds);
     v.field("checkpoint_seconds", checkpoint_seconds);
+    v.field("backup_seconds", backup_seconds);
     v.field("at", at);
     v.field("expert_load", expert_load);
   }
