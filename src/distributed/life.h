@@ -34,6 +34,8 @@ class OfficeHolder {
 
   // A sign of life; in every turn of the holder's loop.
   void beat() const;
+  // While it is at a disk, which may stall, no beats are expected.
+  void set_away(bool away) const;
   // Nobody shall follow: the run is over.
   void close() const;
 
