@@ -64,9 +64,8 @@ void run_agent(const Options& options, const config::Config& config,
   // Of a run on this machine alone.
   std::optional<OfficeKeeper> keeper;
   if (options.process.join.empty()) {
-    // It writes to disk, which may stall for a while.
     keeper.emplace(memory.board(), Office::kCoordinator,
-                   distributed::KeeperOptions{.hang_seconds = 3}, [&options] {
+                   distributed::KeeperOptions{}, [&options] {
                      return distributed::start_process(coordinator_process(
                          options.process, inherited_fds(options.process)));
                    });

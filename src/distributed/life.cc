@@ -162,10 +162,12 @@ bool OfficeKeeper::holder_lives() {
 }
 
 bool OfficeKeeper::stands_still(double seconds) {
-  const uint64_t beats = life_of(board_, office_).beats.load();
-  still_seconds_ =
-      beats == std::exchange(beats_, beats) ? still_seconds_ + seconds : 0;
-  return still_seconds_ > options_.hang_seconds;
+  const LifeData& life = life_of(board_, office_);
+  const uint64_t beats = life.beats.load();
+  const bool same = beats == std::exchange(beats_, beats);
+  still_seconds_ = same ? still_seconds_ + seconds : 0;
+  return still_seconds_ > (life.away.load() != 0 ? options_.away_seconds
+                                                 : options_.hang_seconds);
 }
 
 // Only a process that maps the board is believed to be its holder; any other

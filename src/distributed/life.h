@@ -55,6 +55,7 @@ struct KeeperOptions {
   // So long beats may stand still before the holder is killed. Time in which
   // the keeper itself was kept from looking does not count.
   double hang_seconds = 1;
+  double away_seconds = 30;  // the same, for a holder that is at a disk
   // So long after a death is waited for another keeper to act.
   double patience_seconds = 0;
   // From one start to the next, should it fail.

@@ -67,8 +67,7 @@ StepOutcome RankStep::run(int64_t step) {
     const double update_end = place_.clock.steady_seconds();
     update(SliceCopy::kBackup, backed_up_, step, rate, scale);
     compare(step);
-    outcome.metrics.backup_seconds =
-        place_.clock.steady_seconds() - update_end;
+    outcome.metrics.backup_seconds = place_.clock.steady_seconds() - update_end;
     if (place_.probe != nullptr) place_.probe->stored(step);
   }
   outcome.metrics.step = step;

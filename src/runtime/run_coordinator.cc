@@ -183,9 +183,12 @@ std::deque<RunCoordinator::Word> RunCoordinator::wait_for_words() {
 void RunCoordinator::run() {
   while (!is_over()) {
     options_.beat();
-    for (const Word& word : wait_for_words()) {
+    const std::deque<Word> words = wait_for_words();
+    options_.set_away(true);  // the journal is synced for some of them
+    for (const Word& word : words) {
       std::visit([this](const auto& one) { take(one); }, word);
     }
+    options_.set_away(false);
     const std::string stop = options_.stop_reason();
     if (!stop.empty() && !std::exchange(stop_asked_, true)) {
       handle(protocol::StopRequest{stop, false});

@@ -32,6 +32,8 @@ struct RunCoordinatorOptions {
   int64_t silence_us = 2'000'000;
   // In every turn of the loop, at least some ten times a second.
   std::function<void()> beat;
+  // Before and after work at the disk, which may stall.
+  std::function<void(bool away)> set_away;
   // The user's wish to stop: "" or "SIGTERM".
   std::function<std::string()> stop_reason;
 };
