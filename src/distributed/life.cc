@@ -85,6 +85,7 @@ std::optional<OfficeHolder> OfficeHolder::take(Board& board, Office office,
   }
   LifeData& life = life_of(board, office);
   life.beats.fetch_add(1);
+  life.away.store(0);
   life.pid.store(::getpid());
   return OfficeHolder(board, office, fd);
 }
@@ -100,6 +101,10 @@ OfficeHolder::OfficeHolder(OfficeHolder&& other) noexcept
 
 void OfficeHolder::beat() const {
   life_of(*board_, office_).beats.fetch_add(1);
+}
+
+void OfficeHolder::set_away(bool away) const {
+  life_of(*board_, office_).away.store(away ? 1 : 0);
 }
 
 void OfficeHolder::close() const {
