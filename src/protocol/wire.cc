@@ -109,7 +109,7 @@ Difference decode_one(const v1::Difference& in) {
   difference.view = view_number(in.view());
   difference.step = count_of("a step", in.step());
   difference.shard = count_of("a shard", in.shard());
-  difference.first_rank = count_of("a rank", in.first_rank());
+  difference.first_rank = count_or_none("a rank", in.first_rank());
   difference.second_rank = count_of("a rank", in.second_rank());
   difference.first_hash = decode_hash(in.first_hash());
   difference.second_hash = decode_hash(in.second_hash());
