@@ -84,6 +84,10 @@ std::optional<OfficeHolder> OfficeHolder::take(Board& board, Office office,
     sleep_for(0.005);
   }
   LifeData& life = life_of(board, office);
+  if (life.pid.load() == kLeft) {
+    ::close(fd);
+    return std::nullopt;
+  }
   life.beats.fetch_add(1);
   life.away.store(0);
   life.pid.store(::getpid());

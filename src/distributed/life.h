@@ -24,7 +24,8 @@ enum class Office { kAgent = 0, kCoordinator = 1 };
 // An office, held. `board` outlives it.
 class OfficeHolder {
  public:
-  // nullopt: another process holds it, and did so for `patience_seconds`.
+  // nullopt: another process holds it, and did so for `patience_seconds`; or
+  // it was closed.
   static std::optional<OfficeHolder> take(Board& board, Office office,
                                           double patience_seconds = 1);
   // The office is open to a successor, unless it was closed.

@@ -60,7 +60,9 @@ std::vector<int64_t> numbers_of(const char* name, const List& list,
 
 std::vector<int64_t> ranks_of(
     const google::protobuf::RepeatedField<int64_t>& list) {
-  return numbers_of("a rank", list, kMaxRanksInMessage);
+  std::vector<int64_t> ranks = numbers_of("a rank", list, kMaxRanksInMessage);
+  for (const int64_t rank : ranks) count_of("a rank", rank);
+  return ranks;
 }
 
 // Of agents.
@@ -109,7 +111,7 @@ Difference decode_one(const v1::Difference& in) {
   difference.view = view_number(in.view());
   difference.step = count_of("a step", in.step());
   difference.shard = count_of("a shard", in.shard());
-  difference.first_rank = count_of("a rank", in.first_rank());
+  difference.first_rank = count_or_none("a rank", in.first_rank());
   difference.second_rank = count_of("a rank", in.second_rank());
   difference.first_hash = decode_hash(in.first_hash());
   difference.second_hash = decode_hash(in.second_hash());
