@@ -170,5 +170,57 @@ TEST(ConfigInit, NeedsAPreparedFolderAndAKnownSize) {
               HasSubstr("did you mean 'small'?"));
 }
 
+// A command that cannot do what it was asked to, and a way out.
+void expect_refused(const std::vector<const char*>& words,
+                    const std::string& way_out) {
+  const Result result = run_with(words);
+  EXPECT_EQ(result.exit_code, kExitWrongUse) << words[0];
+  EXPECT_THAT(result.err, HasSubstr(way_out));
+  EXPECT_EQ(result.out, "");
+}
+
+TEST(Resize, OfARunThatNobodyWorksOnSaysHowToStartIt) {
+  const Folder folder;
+  const char* run = folder.path().c_str();
+  expect_refused({"resize", run, "--ranks", "2"},
+                 "nobody works on it; start it with `colossus train --resume " +
+                     folder.path() + " --ranks 2`");
+  expect_refused({"resize", run}, "--ranks");
+  expect_refused({"resize", run, "--ranks", "0"}, "--ranks");
+}
+
+TEST(Stop, OfARunThatNobodyWorksOnIsDone) {
+  const Folder folder;
+  const Result result = run_with({"stop", folder.path().c_str()});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out, folder.path() + ": nobody works on it\n");
+}
+
+TEST(Coordinator, ListensToOtherMachinesOnlyWhereItIsAllowed) {
+  const Folder folder;
+  const char* run = folder.path().c_str();
+  expect_refused({"coordinator", run, "--listen", "0.0.0.0:0"},
+                 "add --insecure-network");
+  expect_refused({"coordinator", run, "--listen", "127.0.0.1"},
+                 "write HOST:PORT");
+}
+
+TEST(Agent, NeedsACoordinatorToJoin) {
+  const Folder folder;
+  const char* run = folder.path().c_str();
+  std::filesystem::copy(kConfigs + "tiny-dense.toml",
+                        folder.path() + "/config.toml");
+  expect_refused({"agent", run}, "--join HOST:PORT");
+  expect_refused({"agent", run, "--join", "10.0.0.1:7000"},
+                 "add --insecure-network");
+}
+
+TEST(Train, TakesNoMoreRanksThanShards) {
+  const std::string config = kConfigs + "tiny-dense.toml";
+  expect_refused(
+      {"train", config.c_str(), "--set", "run.num_shards=4", "--ranks", "5"},
+      "5 ranks cannot share 4 shards");
+}
+
 }  // namespace
 }  // namespace colossus::cli

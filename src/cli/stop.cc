@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "checkpoint/run_lock.h"
 #include "cli/commands.h"
@@ -18,6 +19,8 @@ namespace colossus::cli {
 namespace {
 
 constexpr double kAskSeconds = 2;
+// The coordinator may have died before it wrote the wish down.
+constexpr double kAskAgainSeconds = 1;
 
 // A run of one process. A second signal would end it at once, so it gets only
 // one.
@@ -34,14 +37,13 @@ void signal_holder(const std::string& folder, pid_t holder) {
   }
 }
 
-// Whether the coordinator took the wish: there may be none at the moment.
-bool ask_coordinator(const std::string& folder) {
+void ask_coordinator(const std::string& folder) {
+  const std::string address = runtime::coordinator_address(folder);
+  if (address.empty()) return;  // it has left: the run is at its end
   try {
-    protocol::ask(runtime::coordinator_address(folder),
-                  protocol::StopRequest{"colossus stop"}, kAskSeconds);
-    return true;
+    protocol::ask(address, protocol::StopRequest{"colossus stop"}, kAskSeconds);
   } catch (const RunError&) {
-    return false;
+    // There is none at the moment: asked again.
   }
 }
 
@@ -52,11 +54,15 @@ void run(const std::string& folder) {
     fmt::print("{}: nobody works on it\n", folder);
     return;
   }
-  bool asked = false;
+  double asked_seconds = -kAskAgainSeconds;
   const bool coordinated = !runtime::coordinator_address(folder).empty();
   if (!coordinated) signal_holder(folder, *holder);
   while (checkpoint::run_holder(folder)) {
-    if (coordinated && !asked) asked = ask_coordinator(folder);
+    const double now = real_clock().steady_seconds();
+    if (coordinated && now - asked_seconds >= kAskAgainSeconds) {
+      ask_coordinator(folder);
+      asked_seconds = now;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   fmt::print("{}: stopped, after a checkpoint\n", folder);

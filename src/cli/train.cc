@@ -120,6 +120,15 @@ void print_report(const config::Config& config) {
   }
 }
 
+void check_ranks(const Options& options, const config::Config& config) {
+  const int64_t ranks = options.ranks.value_or(1);
+  if (ranks <= config.run.num_shards) return;
+  throw user_error(
+      "{} ranks cannot share {} shards (run.num_shards): at most one rank a "
+      "shard; the others would be spares",
+      ranks, config.run.num_shards);
+}
+
 // The run's processes, as soon as the user names ranks.
 std::optional<runtime::RunProcesses> run_processes(const Options& options,
                                                    const config::Config& config,
@@ -129,12 +138,6 @@ std::optional<runtime::RunProcesses> run_processes(const Options& options,
   runtime::RunProcesses processes;
   processes.ranks = options.ranks.value_or(1);
   processes.spares = options.spares.value_or(0);
-  if (processes.ranks > config.run.num_shards) {
-    throw user_error(
-        "{} ranks cannot share {} shards (run.num_shards): at most one rank a "
-        "shard; the others would be spares",
-        processes.ranks, config.run.num_shards);
-  }
   RunProcessOptions process;
   process.run = config.run.dir;
   process.target = config.kernels.target;
@@ -163,6 +166,7 @@ void run(const Options& options) {
   }
   const config::Config config =
       resume ? config_of_old_run(options) : config_of_new_run(options);
+  check_ranks(options, config);
   const bool shared = options.ranks || options.spares;
   // Of a shared run, a second Ctrl-C ends all its processes, a third this one.
   const StopSignal stop(shared ? 1 : 0);

@@ -354,5 +354,123 @@ TEST_F(Run, NamesAStragglerOnce) {
   EXPECT_NE(core_->state().rank(0), nullptr);  // not asked to replace it
 }
 
+protocol::RankEnd end_of(int64_t rank, const std::string& how,
+                         bool failed = false) {
+  protocol::RankEnd end;
+  end.rank = rank;
+  end.how = how;
+  end.failed = failed;
+  return end;
+}
+
+TEST_F(Run, TellsHowManyRanksShareTheWorkAndWhenItIsOver) {
+  start();
+  EXPECT_EQ(orders_[0].hosting_ranks, 2);
+  tell(ResizeRequest{3, 1, "asked"});
+  EXPECT_EQ(orders_[0].hosting_ranks, 3);  // without the spare
+  EXPECT_FALSE(orders_[0].over);
+}
+
+TEST_F(Run, SaysOfALostRankWhatItsAgentSaw) {
+  start();
+  commit(5);
+  const int64_t lost = orders_[1].ranks.front();
+  AgentReport report = without_ranks(1);
+  report.ends = {end_of(lost + 100, "another rank"),
+                 end_of(lost, "rank 2 was ended by signal 9 (Killed)")};
+  tell(report);
+  EXPECT_EQ(last<RankLost>()->reason, "rank 2 was ended by signal 9 (Killed)");
+  EXPECT_EQ(last<PrepareBegun>()->reason, last<RankLost>()->reason);
+}
+
+TEST_F(Run, EndsWhenARankSaysThatTheRunCannotGoOn) {
+  start();
+  commit(5);
+  AgentReport report = obedient(1);
+  report.ends = {
+      end_of(orders_[1].ranks.front(), "the loss is not finite", true)};
+  tell(report);
+  ASSERT_NE(last<RunEnded>(), nullptr);
+  EXPECT_EQ(*last<RunEnded>(), (RunEnded{5, true, "the loss is not finite"}));
+  for (const int64_t machine : {0, 1}) {
+    EXPECT_TRUE(orders_[machine].over);
+    EXPECT_TRUE(orders_[machine].ranks.empty());
+  }
+  const size_t records = journal_.size();
+  tell(report);
+  tell(StopRequest{"asked", true});
+  EXPECT_EQ(journal_.size(), records) << "it ended already";
+}
+
+TEST_F(Run, StopsAtOnceWithoutACheckpointIfAskedTo) {
+  start();
+  commit(5);
+  tell(StopRequest{"asked"});
+  EXPECT_FALSE(core_->state().ended);
+  tell(StopRequest{"asked again", true});
+  EXPECT_EQ(*last<RunEnded>(), (RunEnded{5, false, "asked again, at once"}));
+  EXPECT_EQ(last<StopAsked>()->reason, "asked");
+  EXPECT_EQ(last<CheckpointCommitted>(), nullptr);
+  EXPECT_TRUE(orders_[0].over);
+  EXPECT_TRUE(orders_[1].over);
+}
+
+TEST_F(Run, TellsWhoeverComesAfterTheEndThatItIsOver) {
+  start();
+  tell(StopRequest{"asked", true});
+  orders_.clear();
+  restart();
+  obey(0);
+  EXPECT_TRUE(orders_[0].over);
+  obey(7);  // a machine that nobody knew
+  EXPECT_TRUE(orders_[7].over);
+  EXPECT_TRUE(orders_[7].ranks.empty());
+}
+
+class LosingRun : public Run {
+ protected:
+  LosingRun() {
+    options_.most_losses_without_step = 3;
+    restart();
+  }
+  // Machine 1 loses its rank, and the next view begins.
+  void lose_a_rank() {
+    AgentReport report = without_ranks(1);
+    for (const int64_t rank : orders_[1].ranks) {
+      report.ends.push_back(end_of(rank, fmt::format("rank {} died", rank)));
+    }
+    tell(report);
+    for (int round = 0; round < 3; ++round) {
+      obey(0);
+      obey(1);
+    }
+  }
+};
+
+TEST_F(LosingRun, GivesUpWhenRanksAreLostAgainAndAgainWithoutAStep) {
+  start();
+  commit(5);
+  for (int loss = 1; loss <= 3; ++loss) lose_a_rank();
+  // The first view after the losses began further on than the one before.
+  EXPECT_FALSE(core_->state().ended);
+  while (!core_->state().ended && journal_.size() < 1000) lose_a_rank();
+  ASSERT_NE(last<RunEnded>(), nullptr);
+  EXPECT_TRUE(last<RunEnded>()->failed);
+  EXPECT_EQ(last<RunEnded>()->reason.find("4 ranks were lost and no step was "
+                                          "done between; the last: rank"),
+            0u)
+      << last<RunEnded>()->reason;
+}
+
+TEST_F(LosingRun, GoesOnAsLongAsThereAreStepsBetween) {
+  start();
+  for (int64_t step = 1; step <= 12; ++step) {
+    commit(step);
+    lose_a_rank();
+    ASSERT_FALSE(core_->state().ended) << step;
+    ASSERT_EQ(core_->state().begun->view.start_step, step);
+  }
+}
+
 }  // namespace
 }  // namespace colossus::coordinator

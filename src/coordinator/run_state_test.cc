@@ -63,6 +63,39 @@ TEST(RunState, ALostMachineTakesItsRanksWithIt) {
   EXPECT_FALSE(state.machine(7)->present);
 }
 
+TEST(RunState, CountsLossesUntilAViewBeginsFurtherOn) {
+  std::vector<Decision> journal = short_journal();
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+  journal.push_back(RankAssigned{2, 7, "wanted"});
+  journal.push_back(RankLost{2, "killed"});
+  EXPECT_EQ(replay(journal).losses_without_step, 2);
+  ViewBegun again = view(2);
+  journal.push_back(PrepareBegun{2, kAtOnce, false, "loss"});
+  journal.push_back(again);  // from where the one before began
+  EXPECT_EQ(replay(journal).losses_without_step, 2);
+  ViewBegun further = view(3);
+  further.start_step = 1;
+  journal.push_back(PrepareBegun{3, kAtOnce, false, "loss"});
+  journal.push_back(further);
+  EXPECT_EQ(replay(journal).losses_without_step, 0);
+}
+
+TEST(RunState, TwoThatCountOtherLossesDiffer) {
+  RunState a = replay(short_journal()), b = a;
+  ++b.losses_without_step;
+  EXPECT_FALSE(a == b);
+}
+
+TEST(RunState, SaysHowTheRunEnded) {
+  std::vector<Decision> journal = short_journal();
+  journal.push_back(RunEnded{9, true, "the disk is full"});
+  const RunState state = replay(journal);
+  EXPECT_TRUE(state.ended);
+  EXPECT_TRUE(state.failed);
+  EXPECT_EQ(state.end_step, 9);
+  EXPECT_TRUE(state.ranks.empty());
+}
+
 TEST(RunState, RefusesRecordsThatContradictThoseBefore) {
   const std::vector<Decision> contradictions = {
       RankAssigned{5, 7, "a number that is not next"},

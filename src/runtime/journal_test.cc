@@ -283,5 +283,78 @@ TEST_F(JournalTest, SurvivesAKillAtEveryWrite) {
   }
 }
 
+// Reads a journal as it grows.
+class FollowerTest : public JournalTest {
+ protected:
+  // The steps that are new to the follower.
+  std::vector<int64_t> new_steps() {
+    std::vector<int64_t> steps;
+    follower_.read_new([&](const JournalRecord& record) {
+      const auto* metrics = std::get_if<StepMetrics>(&record.event);
+      if (metrics != nullptr) steps.push_back(metrics->step);
+    });
+    return steps;
+  }
+  void append(const std::string& text) {
+    real_file_system().open_append(path())->append(text);
+  }
+  static std::string line(int64_t step) {
+    return encode_line({1000, step_metrics(step)});
+  }
+
+ private:
+  JournalFollower follower_{folder_.path()};
+};
+
+TEST_F(FollowerTest, GivesEachEventOnce) {
+  EXPECT_THAT(new_steps(), IsEmpty());  // no journal yet
+  write_steps(1, 2);
+  EXPECT_THAT(new_steps(), ElementsAre(1, 2));
+  EXPECT_THAT(new_steps(), IsEmpty());
+  write_steps(3, 3);
+  EXPECT_THAT(new_steps(), ElementsAre(3));
+  EXPECT_THAT(new_steps(), IsEmpty());
+}
+
+TEST_F(FollowerTest, WaitsForATornLine) {
+  write_steps(1, 1);
+  const std::string second = line(2);
+  append(second.substr(0, 10));
+  EXPECT_THAT(new_steps(), ElementsAre(1));
+  append(second.substr(10, second.size() - 11));
+  EXPECT_THAT(new_steps(), IsEmpty());  // but for its newline it is there
+  append("\n" + line(3).substr(0, 5));
+  EXPECT_THAT(new_steps(), ElementsAre(2));
+  append(line(3).substr(5));
+  EXPECT_THAT(new_steps(), ElementsAre(3));
+}
+
+TEST_F(FollowerTest, WaitsForATornHeader) {
+  const std::string header = encode_header(1000);
+  overwrite(header.substr(0, 5));
+  EXPECT_THAT(new_steps(), IsEmpty());
+  append(header.substr(5));
+  EXPECT_THAT(new_steps(), IsEmpty());
+  append(line(1));
+  EXPECT_THAT(new_steps(), ElementsAre(1));
+}
+
+TEST_F(FollowerTest, SkipsADamagedLine) {
+  write_steps(1, 1);
+  std::string damaged = line(2);
+  damaged[damaged.size() / 2] ^= 1;
+  append(damaged + "\n" + line(3));
+  EXPECT_THAT(new_steps(), ElementsAre(1, 3));
+}
+
+// The writer was killed in the midst of a line, and its successor cut it off.
+TEST_F(FollowerTest, GoesOnBehindATornLineThatWasCutOff) {
+  write_steps(1, 1);
+  append(line(2).substr(0, 30));
+  EXPECT_THAT(new_steps(), ElementsAre(1));
+  write_steps(3, 3);
+  EXPECT_THAT(new_steps(), ElementsAre(3));
+}
+
 }  // namespace
 }  // namespace colossus::runtime
