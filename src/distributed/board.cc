@@ -14,7 +14,7 @@ namespace colossus::distributed {
 namespace {
 
 constexpr uint64_t kMagic = 0x647261'6f627373'63ull;  // "cssboard"
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 
 void initialize_life(pthread_mutex_t& life) {
   pthread_mutexattr_t attributes;
@@ -41,9 +41,7 @@ void require(bool holds, const char* what) {
 }
 
 bool needs(const config::View& view, int64_t rank) {
-  const config::Placement& placement = view.placement;
-  return !config::owned_shards(placement, rank).empty() ||
-         !config::backed_up_slices(placement, rank).empty();
+  return config::takes_part(view.placement, rank);
 }
 
 }  // namespace
@@ -179,6 +177,8 @@ SlotReport Board::report(int slot) const {
   report.number = static_cast<int64_t>(state / 256);
   report.rank = data.rank.load();
   report.pid = static_cast<pid_t>(data.pid.load());
+  report.unreachable = data.unreachable.load();
+  report.endpoint = decode_endpoint(data.endpoint.load());
   report.beats = data.beats.load(std::memory_order_relaxed);
   report.away = data.away.load() != 0;
   report.committed_step = data.committed_step.load();
@@ -212,6 +212,8 @@ void Board::mark_lost(int slot) {
     }
   }
 }
+
+void Board::disturb_view(int64_t number) { disturb(order_of(number)); }
 
 // Whether the work that is going on cannot do without `rank`.
 bool Board::is_needed(int64_t rank) const {
