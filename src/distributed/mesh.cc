@@ -241,6 +241,7 @@ Mesh::Mesh(Network& network, const Seat& seat, int64_t view,
           member.rank, member.machine);
     }
   }
+  seat.cannot_reach(-1);
   network_.in_thread([this] { state_->open(); });
 }
 

@@ -99,10 +99,7 @@ void Seat::listens_at(const config::Endpoint& endpoint) {
 }
 
 void Seat::prepared(int64_t number) { report(SlotState::kPrepared, number); }
-void Seat::running(int64_t number) {
-  data_.unreachable.store(-1);
-  report(SlotState::kRunning, number);
-}
+void Seat::running(int64_t number) { report(SlotState::kRunning, number); }
 
 void Seat::cannot_reach(int64_t peer) const {
   data_.unreachable.store(peer);

@@ -45,7 +45,8 @@ class Seat {
   void listens_at(const config::Endpoint& endpoint);
   void prepared(int64_t number);
   void running(int64_t number);
-  // Rank `peer` of another machine, in the view that runs here. Any thread.
+  // Rank `peer` of another machine, in the view that runs here; -1: whoever it
+  // was, a new view has new connections. Any thread.
   void cannot_reach(int64_t peer) const;
   void failed(const std::string& why);  // the last word; cut to fit
   void record_step(int64_t committed_step, double step_seconds,

@@ -58,7 +58,12 @@ class RankStep {
   const std::vector<int64_t>& owned() const { return owned_; }
   const std::vector<int64_t>& backed_up() const { return backed_up_; }
 
-  // From the slices of `step` - 1, complete on all ranks, to those of `step`.
+  // Sees to it that this machine has the weights of `step` of all slices,
+  // behind the next barrier or commit: this rank's slices must be complete.
+  void share_weights(int64_t step);
+
+  // From the slices of `step` - 1, complete on all ranks, to those of `step`,
+  // with shared weights.
   StepOutcome run(int64_t step);
 
  private:
