@@ -12,11 +12,13 @@
 #include "cli/generated_samples.h"
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
+#include "distributed/network.h"
 #include "distributed/seat.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "runtime/board_link.h"
 #include "runtime/rank.h"
 #include "runtime/run_memory.h"
+#include "runtime/slice_source.h"
 #include "tensor/arena.h"
 
 namespace colossus::cli {
@@ -29,10 +31,24 @@ struct Options {
   int64_t shards = 1;
   int threads = 1;
   std::string target = "auto";
+  std::string listen;
   bool chief = false;
 };
 
 using tensor::Arena;
+
+// Null if all ranks of the run are on one machine.
+std::unique_ptr<distributed::Network> open_network(
+    const Options& options, const config::Config& config,
+    agent::MachineMemory& machine, distributed::Seat& seat) {
+  if (options.listen.empty()) return nullptr;
+  auto network = std::make_unique<distributed::Network>(
+      runtime::machine_layout(config).run, options.rank,
+      distributed::NetworkOptions{.address = options.listen});
+  network->serve(runtime::slice_source(machine.store()));
+  seat.listens_at(network->endpoint());
+  return network;
+}
 
 // Holds its seat in the main thread, by which the agent learns of its death.
 void run_rank(const Options& options) {
@@ -41,6 +57,7 @@ void run_rank(const Options& options) {
       agent::MachineMemory::inherit(runtime::machine_layout(config));
   distributed::Seat seat(machine.board(), options.slot, options.rank);
   try {
+    const auto network = open_network(options, config, machine, seat);
     const TrainingInputs inputs = open_training_inputs(config);
     const std::unique_ptr<kernels::Backend> backend =
         kernels::make_cpu_backend(options.threads, options.target);
@@ -55,7 +72,7 @@ void run_rank(const Options& options) {
     ThreadPool pool(options.threads);
     distributed::MessageRing reports = machine.ring(options.slot, false);
     runtime::BoardLink link(seat, machine.windows(), pool, reports,
-                            real_clock(), memory.sums);
+                            real_clock(), memory.sums, network.get());
     const runtime::RankPlace place{.fs = real_file_system(),
                                    .clock = real_clock(),
                                    .backend = *backend,
@@ -84,6 +101,8 @@ void add_rank(CLI::App& app) {
                       "shards that memory is taken for at once");
   command->add_option("--threads", options->threads, "of its kernels");
   command->add_option("--target", options->target, "instruction set");
+  command->add_option("--listen", options->listen,
+                      "this machine's address, for ranks of others");
   command->add_flag("--chief", options->chief,
                     "memory for checkpoints is taken at once");
   set_action(*command, [options] { run_rank(*options); });
