@@ -58,7 +58,8 @@ Network::State::State(const Hash128& run, int64_t rank,
       rank(rank),
       options(options),
       work_(asio::make_work_guard(io)),
-      acceptor_(listen(io, options.address)) {
+      acceptor_(listen(io, options.address)),
+      pause_(io) {
   accept();
   thread_ = std::thread([this] { io.run(); });
 }
@@ -102,11 +103,16 @@ void Network::State::set_taker(HelloTaker* taker) {
 void Network::State::accept() {
   acceptor_.async_accept(
       [this](const asio::error_code& error, tcp::socket socket) {
-        if (!error && num_strangers_ < kMaxStrangers) {
-          greet(std::move(socket));
-        }
+        if (error) return accept_later();
+        if (num_strangers_ < kMaxStrangers) greet(std::move(socket));
         accept();
       });
+}
+
+// Out of descriptors, most likely: asking again at once would keep a core busy.
+void Network::State::accept_later() {
+  pause_.expires_after(to_asio(options.look_seconds));
+  pause_.async_wait([this](const asio::error_code&) { accept(); });
 }
 
 void Network::State::greet(tcp::socket socket) {

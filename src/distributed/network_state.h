@@ -56,6 +56,7 @@ class Network::State {
   };
 
   void accept();
+  void accept_later();
   void greet(asio::ip::tcp::socket socket);
   void heard(Stranger& stranger);
   void hello(const FrameHeader& header, asio::ip::tcp::socket socket);
@@ -65,6 +66,7 @@ class Network::State {
 
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::ip::tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
   SliceSource source_;
   HelloTaker* taker_ = nullptr;
   int64_t newest_view_ = 0;

@@ -65,7 +65,9 @@ class Port {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    if (listens) EXPECT_EQ(::listen(fd_, 1), 0);
+    if (listens) {
+      EXPECT_EQ(::listen(fd_, 1), 0);
+    }
     ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
     endpoint = {INADDR_LOOPBACK, ntohs(address.sin_port)};
   }

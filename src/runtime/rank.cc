@@ -186,6 +186,7 @@ void Rank::fail(int64_t step, const std::string& reason) {
       step, reason, step - 1,
       checkpoint::checkpoint_folder(config_.run.dir, step - 1));
   if (chief_ != nullptr) chief_->fail_at(step - 1, message);
+  link_.barrier(step);  // the chief may need what the others hold
   throw RunError(message);
 }
 
