@@ -23,8 +23,7 @@ Channel::Channel(asio::ip::tcp::socket socket, const Hash128& run,
                  FrameSink& sink, Events events)
     : socket_(std::move(socket)),
       reader_(run, sink),
-      events_(std::move(events)),
-      parting_(socket_.get_executor()) {}
+      events_(std::move(events)) {}
 
 void Channel::read() {
   const std::span<std::byte> space = reader_.space();
@@ -71,7 +70,7 @@ void Channel::write_next() {
       });
 }
 
-// A peer that closed may have said goodbye before: only reading tells.
+// That it cannot be written to says nothing: reading tells of the end.
 void Channel::written(bool well) {
   can_write_ = well;
   do {
@@ -79,30 +78,6 @@ void Channel::written(bool well) {
     events_.on_written();
   } while (!can_write_ && !out_.empty());
   if (!out_.empty()) write_next();
-}
-
-void Channel::part() {
-  if (!open_) return;
-  open_ = false;
-  asio::error_code ignored;
-  socket_.cancel(ignored);
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  parting_.expires_after(std::chrono::seconds(2));
-  parting_.async_wait([self = shared_from_this()](const asio::error_code&) {
-    asio::error_code error;
-    self->socket_.close(error);
-  });
-  read_on();
-  for (size_t i = 0; i < out_.size(); ++i) events_.on_written();
-}
-
-void Channel::read_on() {
-  socket_.async_read_some(
-      asio::buffer(trash_),
-      [self = shared_from_this()](const asio::error_code& error, size_t) {
-        if (!error) return self->read_on();
-        self->parting_.cancel();
-      });
 }
 
 void Channel::close() {

@@ -1,4 +1,4 @@
-// A connection over which frames go both ways; private to this folder. All of
+// A connection over which frames go, either way; private to this folder. All of
 // it happens in the thread that runs the io_context.
 #pragma once
 
@@ -38,13 +38,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void write(OutFrame frame);
   bool is_idle() const { return out_.empty(); }
   void close();
-  // Closes for writing, and reads on into nothing until the peer has closed too
-  // (for some seconds at most): closed with bytes unread, the kernel would
-  // throw away what is on its way to the peer.
-  void part();
 
  private:
-  void read_on();
   void read();
   void received(size_t count);
   void end();
@@ -58,8 +53,6 @@ class Channel : public std::enable_shared_from_this<Channel> {
   FrameHeaderBytes out_header_ = {};
   bool open_ = true;
   bool can_write_ = true;
-  asio::steady_timer parting_;
-  std::array<std::byte, 4096> trash_;
 };
 
 // No delay of small frames; the kernel gives up on a silent peer in time.

@@ -13,6 +13,26 @@ namespace colossus::distributed {
 
 using asio::ip::tcp;
 
+namespace {
+
+// How often the thread looks before it believes that a peer, whose goodbye may
+// be on its way, has left without one.
+constexpr int kLooksForGoodbye = 4;
+
+// Of a connection on which nothing is to come.
+class NothingExpected : public FrameSink {
+ public:
+  std::span<std::byte> begin(const FrameHeader& header) override {
+    throw run_error("rank {} writes where it is to read", header.sender);
+  }
+  void end(const FrameHeader&) override {}
+};
+
+}  // namespace
+
+// Each rank makes a connection to each peer and writes on that one, so that
+// from the first moment on the kernel tells it of the peer's end; it reads on
+// the one that the peer makes.
 class Mesh::State : public HelloTaker,
                     public std::enable_shared_from_this<State> {
  public:
@@ -22,7 +42,7 @@ class Mesh::State : public HelloTaker,
       : network_(network), seat_(seat), view_(view), timer_(network.io) {
     for (size_t i = 0; i < members.size(); ++i) {
       peers_.push_back(
-          Peer{members[i], inboxes[i].get(), nullptr, nullptr, {}});
+          Peer{members[i], inboxes[i].get(), nullptr, nullptr, nullptr, {}});
     }
   }
 
@@ -43,9 +63,7 @@ class Mesh::State : public HelloTaker,
 
   void open() {
     network_.set_taker(this);
-    for (Peer& peer : peers_) {
-      if (peer.member.rank < network_.rank) dial(peer);
-    }
+    for (Peer& peer : peers_) dial(peer);
     look_later();
   }
 
@@ -53,9 +71,11 @@ class Mesh::State : public HelloTaker,
 
   void take(int64_t sender, tcp::socket socket) override {
     for (Peer& peer : peers_) {
-      const bool awaited = peer.member.rank == sender &&
-                           sender > network_.rank && peer.channel == nullptr;
-      if (awaited && open_) return connected(peer, std::move(socket));
+      if (peer.member.rank != sender || peer.in || !open_) continue;
+      set_socket_options(socket, network_.options);
+      peer.in = make_channel(std::move(socket), *peer.inbox,
+                             [this, &peer] { ended(peer); });
+      return;
     }
   }
 
@@ -74,12 +94,12 @@ class Mesh::State : public HelloTaker,
   void leave(const std::shared_ptr<std::promise<void>>& done) {
     leaving_ = true;
     for (Peer& peer : peers_) {
-      if (!peer.channel) continue;
+      if (!peer.out) continue;
       ++unsent_;
       FrameHeader goodbye;
       goodbye.kind = FrameKind::kGoodbye;
       stamp(goodbye);
-      peer.channel->write({goodbye, {}, nullptr});
+      peer.out->write({goodbye, {}, nullptr});
     }
     left_ = done;
     look_whether_left();
@@ -90,8 +110,10 @@ class Mesh::State : public HelloTaker,
     config::Member member;
     Inbox* inbox;
     std::shared_ptr<tcp::socket> dialling;
-    std::shared_ptr<Channel> channel;
-    std::vector<OutFrame> waiting;  // until it is connected
+    std::shared_ptr<Channel> out;   // once dialling succeeded
+    std::shared_ptr<Channel> in;    // once the peer did
+    std::vector<OutFrame> waiting;  // for `out`
+    int looks_since_end = 0;        // of `out`; 0: it has not ended
   };
 
   void stamp(FrameHeader& header) const {
@@ -112,43 +134,46 @@ class Mesh::State : public HelloTaker,
         });
   }
 
-  void connected(Peer& peer, tcp::socket socket) {
-    set_socket_options(socket, network_.options);
+  std::shared_ptr<Channel> make_channel(tcp::socket socket, FrameSink& sink,
+                                        std::function<void()> on_end) {
     Channel::Events events;
     events.on_frame = [this] { ring_own_bell(); };
     events.on_written = [self = weak_from_this()] {
       if (const auto state = self.lock()) state->one_written();
     };
-    events.on_end = [this, &peer] { ended(peer); };
-    peer.channel = std::make_shared<Channel>(std::move(socket), network_.run,
-                                             *peer.inbox, std::move(events));
-    if (peer.member.rank < network_.rank) say_hello(peer);
-    for (OutFrame& frame : std::exchange(peer.waiting, {})) {
-      peer.channel->write(std::move(frame));
-    }
-    peer.channel->start();
+    events.on_end = std::move(on_end);
+    const auto channel = std::make_shared<Channel>(
+        std::move(socket), network_.run, sink, std::move(events));
+    channel->start();
+    return channel;
   }
 
-  void say_hello(Peer& peer) {
+  void connected(Peer& peer, tcp::socket socket) {
+    set_socket_options(socket, network_.options);
+    peer.out = make_channel(std::move(socket), nothing_expected_,
+                            [&peer] { peer.looks_since_end = 1; });
     ++unsent_;
     FrameHeader hello;
     hello.kind = FrameKind::kHello;
     stamp(hello);
     hello.a = peer.member.rank;
-    peer.channel->write({hello, {}, nullptr});
+    peer.out->write({hello, {}, nullptr});
+    for (OutFrame& frame : std::exchange(peer.waiting, {})) {
+      peer.out->write(std::move(frame));
+    }
   }
 
   void write(Peer& peer, OutFrame frame) {
     if (!open_) return one_written();
-    if (peer.channel) return peer.channel->write(std::move(frame));
+    if (peer.out) return peer.out->write(std::move(frame));
     peer.waiting.push_back(std::move(frame));
   }
 
   void end_connection(Peer& peer) {
     asio::error_code ignored;
     if (peer.dialling) peer.dialling->close(ignored);
-    if (peer.channel && leaving_) peer.channel->part();
-    if (peer.channel) peer.channel->close();
+    if (peer.out) peer.out->close();
+    if (peer.in) peer.in->close();
     for (size_t i = 0; i < std::exchange(peer.waiting, {}).size(); ++i) {
       one_written();
     }
@@ -189,15 +214,17 @@ class Mesh::State : public HelloTaker,
   void look() {
     if (!leaving_ && !seat_.in_force(view_)) return close();
     seconds_ += network_.options.look_seconds;
-    for (const Peer& peer : peers_) {
-      const bool dialled = peer.member.rank < network_.rank;
-      if (dialled && !peer.channel &&
-          seconds_ > network_.options.connect_seconds) {
-        return lost(peer);
-      }
+    for (Peer& peer : peers_) {
+      if (!leaving_ && is_gone(peer)) return lost(peer);
     }
     beat();
     look_later();
+  }
+
+  bool is_gone(Peer& peer) const {
+    if (!peer.out) return seconds_ > network_.options.connect_seconds;
+    if (peer.looks_since_end == 0 || peer.inbox->has_left()) return false;
+    return ++peer.looks_since_end > kLooksForGoodbye;
   }
 
   void beat() {
@@ -206,9 +233,9 @@ class Mesh::State : public HelloTaker,
     FrameHeader beat;
     stamp(beat);
     for (const Peer& peer : peers_) {
-      if (!peer.channel || !peer.channel->is_idle()) continue;
+      if (!peer.out || !peer.out->is_idle()) continue;
       ++unsent_;
-      peer.channel->write({beat, {}, nullptr});
+      peer.out->write({beat, {}, nullptr});
     }
   }
 
@@ -221,6 +248,7 @@ class Mesh::State : public HelloTaker,
   const Seat& seat_;
   const int64_t view_;
   asio::steady_timer timer_;
+  NothingExpected nothing_expected_;
   std::vector<Peer> peers_;
   std::atomic<int64_t> unsent_{0};
   bool open_ = true;
