@@ -336,7 +336,7 @@ TEST_F(MachinesTest, ThreeMachinesGiveTheBitsOfOneRank) {
 }
 
 TEST_F(MachinesTest, AKilledRankIsReplacedByASpareOfAnotherMachine) {
-  const config::Config config = machines_config(dir("ranks"), 200);
+  const config::Config config = machines_config(dir("ranks"), 110);
   const std::string want = quiet_hash(config);
   Cluster cluster(config, 2);
   cluster.start_rank(0, 0);
@@ -358,7 +358,7 @@ TEST_F(MachinesTest, AKilledRankIsReplacedByASpareOfAnotherMachine) {
 // Its slices live on as copies elsewhere; a new machine, which has nothing,
 // takes its place.
 TEST_F(MachinesTest, ALostMachineLosesNoStepAndANewOneTakesItsPlace) {
-  const config::Config config = machines_config(dir("ranks"), 300);
+  const config::Config config = machines_config(dir("ranks"), 130);
   const std::string want = quiet_hash(config);
   Cluster cluster(config, 3);
   for (int rank = 0; rank < 3; ++rank) cluster.start_rank(rank, rank);
