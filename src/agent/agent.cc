@@ -54,8 +54,8 @@ std::string loss_text(int64_t rank, const distributed::Loss& loss,
   }
   if (!status) return who + " died";
   if (WIFSIGNALED(*status)) {
-    return fmt::format("{} was ended by signal {} ({})", who,
-                       WTERMSIG(*status), ::strsignal(WTERMSIG(*status)));
+    return fmt::format("{} was ended by signal {} ({})", who, WTERMSIG(*status),
+                       ::strsignal(WTERMSIG(*status)));
   }
   return fmt::format("{} left with exit code {}", who, WEXITSTATUS(*status));
 }
@@ -377,9 +377,9 @@ void Agent::look_at_slot(protocol::RankSlot& slot) {
   note_checked({report.number, report.committed_step}, board_);
   const auto shards =
       config::owned_shards(board_.begun->view.placement, slot.rank).size();
-  slot.shard_us = static_cast<int64_t>(report.compute_seconds * 1e6 /
-                                       static_cast<double>(std::max<size_t>(
-                                           1, shards)));
+  slot.shard_us =
+      static_cast<int64_t>(report.compute_seconds * 1e6 /
+                           static_cast<double>(std::max<size_t>(1, shards)));
 }
 
 // Its chief's word is good for all ranks: a checkpoint holds all slices.
@@ -424,8 +424,9 @@ void Agent::send_lines() {
     if (rank < 0 || sent_lines_.contains(rank)) continue;
     protocol::RankLines lines;
     lines.rank = rank;
-    for (auto& message : memory_.ring(slot, false)
-                             .peek_several(kMostLinesAtOnce, kMostBytesAtOnce)) {
+    for (auto& message :
+         memory_.ring(slot, false)
+             .peek_several(kMostLinesAtOnce, kMostBytesAtOnce)) {
       lines.lines.push_back(std::move(message.text));
       lines.ends.push_back(static_cast<int64_t>(message.end));
     }

@@ -32,8 +32,8 @@ class CopiesAnswer {
   // For PREPARE `number`. `verify`: every copy is hashed again; one that fails
   // its own hash is reported as not sound, and discarded, so that no rank uses
   // it in place of a sound one.
-  const std::vector<protocol::SliceCopy>& answer(
-      checkpoint::SliceStore& store, int64_t number, bool verify);
+  const std::vector<protocol::SliceCopy>& answer(checkpoint::SliceStore& store,
+                                                 int64_t number, bool verify);
 
  private:
   int64_t number_ = 0;

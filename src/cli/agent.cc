@@ -66,8 +66,7 @@ void run_agent(const Options& options, const config::Config& config,
   if (options.process.join.empty()) {
     // It writes to disk, which may stall for a while.
     keeper.emplace(memory.board(), Office::kCoordinator,
-                   distributed::KeeperOptions{.hang_seconds = 3},
-                   [&options] {
+                   distributed::KeeperOptions{.hang_seconds = 3}, [&options] {
                      return distributed::start_process(coordinator_process(
                          options.process, inherited_fds(options.process)));
                    });
@@ -85,9 +84,8 @@ void run(Options& options) {
     return run_agent(options, config, agent::MachineMemory::inherit(layout));
   }
   if (options.process.join.empty()) {
-    throw user_error(
-        "name the coordinator: colossus agent {} --join HOST:PORT",
-        options.process.run);
+    throw user_error("name the coordinator: colossus agent {} --join HOST:PORT",
+                     options.process.run);
   }
   check_network_address(options.process.join, options.insecure_network);
   options.process.target = config.kernels.target;

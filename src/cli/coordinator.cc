@@ -66,11 +66,10 @@ void run_in_office(const Options& options, const config::Config& config) {
   const std::optional<OfficeHolder> office =
       OfficeHolder::take(memory.board(), Office::kCoordinator);
   if (!office) return;  // another one was faster
-  const OfficeKeeper keeper(
-      memory.board(), Office::kAgent, {}, [&options] {
-        return distributed::start_process(
-            agent_process(options.process, inherited_fds(options.process)));
-      });
+  const OfficeKeeper keeper(memory.board(), Office::kAgent, {}, [&options] {
+    return distributed::start_process(
+        agent_process(options.process, inherited_fds(options.process)));
+  });
   try {
     coordinate(options, config, [&office] { office->beat(); });
   } catch (...) {

@@ -21,8 +21,8 @@ void check_network_address(const std::string& address, bool insecure_network) {
                      address);
   }
   const std::string host = address.substr(0, colon);
-  const bool loopback = host.starts_with("127.") || host == "localhost" ||
-                        host == "[::1]";
+  const bool loopback =
+      host.starts_with("127.") || host == "localhost" || host == "[::1]";
   if (loopback || insecure_network) return;
   throw user_error(
       "{} can be reached from other machines, and what is said there is "

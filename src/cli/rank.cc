@@ -14,11 +14,13 @@
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
 #include "distributed/life.h"
+#include "distributed/network.h"
 #include "distributed/seat.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "runtime/board_link.h"
 #include "runtime/rank.h"
 #include "runtime/run_memory.h"
+#include "runtime/slice_source.h"
 #include "tensor/arena.h"
 
 namespace colossus::cli {
@@ -30,6 +32,7 @@ struct Options {
   int slot = 0;
   int64_t rank = 0;
   int64_t shards = 1;
+  std::string listen;
   bool chief = false;
 };
 
@@ -42,6 +45,19 @@ distributed::KeeperOptions keeper_options(const Options& options) {
   keeper.hang_seconds = 2;
   keeper.patience_seconds = 0.5 + 0.1 * options.slot;
   return keeper;
+}
+
+// Null if all ranks of the run are on one machine.
+std::unique_ptr<distributed::Network> open_network(
+    const Options& options, const config::Config& config,
+    agent::MachineMemory& machine, distributed::Seat& seat) {
+  if (options.listen.empty()) return nullptr;
+  auto network = std::make_unique<distributed::Network>(
+      runtime::machine_layout(config).run, options.rank,
+      distributed::NetworkOptions{.address = options.listen});
+  network->serve(runtime::slice_source(machine.store()));
+  seat.listens_at(network->endpoint());
+  return network;
 }
 
 // Holds its seat in the main thread, by which the agent learns of its death.
@@ -59,9 +75,10 @@ void run_rank(const Options& options) {
             agent_process(process, inherited_fds(process)));
       });
   try {
+    const auto network = open_network(options, config, machine, seat);
     const TrainingInputs inputs = open_training_inputs(config);
-    const std::unique_ptr<kernels::Backend> backend =
-        kernels::make_cpu_backend(options.process.threads, options.process.target);
+    const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
+        options.process.threads, options.process.target);
     GeneratedSamples samples(config, *inputs.tokenizer, *backend);
     Arena plan, plan_room;
     const runtime::RankMemory planned(config, options.shards, options.chief,
@@ -73,7 +90,8 @@ void run_rank(const Options& options) {
     ThreadPool pool(options.process.threads);
     distributed::MessageRing reports = machine.ring(options.slot, false);
     runtime::BoardLink link(seat, machine.windows(), pool, reports,
-                            real_clock(), config.run.steps, memory.sums);
+                            real_clock(), config.run.steps, memory.sums,
+                            network.get());
     const runtime::RankPlace place{.fs = real_file_system(),
                                    .clock = real_clock(),
                                    .backend = *backend,
@@ -102,6 +120,8 @@ void add_rank(CLI::App& app) {
   command->add_option("--rank", options->rank, "its number in the run");
   command->add_option("--shards", options->shards,
                       "shards that memory is taken for at once");
+  command->add_option("--listen", options->listen,
+                      "this machine's address, for ranks of others");
   command->add_flag("--chief", options->chief,
                     "memory for checkpoints is taken at once");
   set_action(*command, [options] { run_rank(*options); });

@@ -50,8 +50,7 @@ void await_view(const Options& options) {
     const runtime::RunHistory history = runtime::load_history(options.run);
     if (history.view && hosting_ranks(*history.view) == options.ranks) {
       fmt::print("{}: {} ranks since step {}, view {}\n", options.run,
-                 options.ranks, history.view->start_step,
-                 history.view->number);
+                 options.ranks, history.view->start_step, history.view->number);
       return;
     }
     if (history.state != "open") {

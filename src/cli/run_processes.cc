@@ -75,8 +75,8 @@ distributed::ProcessStart rank_process(const RunProcessOptions& options,
                                        int64_t hosting_ranks,
                                        int64_t num_shards) {
   RunProcessOptions own = options;
-  own.threads = static_cast<int>(
-      std::max<int64_t>(1, options.threads / hosting_ranks));
+  own.threads =
+      static_cast<int>(std::max<int64_t>(1, options.threads / hosting_ranks));
   distributed::ProcessStart start = start_of("rank", own, {});
   const auto option = [&start](const std::string& name, int64_t value) {
     start.arguments.push_back("--" + name);

@@ -28,7 +28,8 @@ struct RunProcessOptions {
   bool inherits = false;  // the machine's memory and, here, the run's lock
 };
 
-// The flags of a process that the user does not start by hand; hidden from help.
+// The flags of a process that the user does not start by hand; hidden from
+// help.
 void add_run_process_flags(CLI::App& command, RunProcessOptions& options);
 
 // The descriptors that it inherited: the machine's memory, then, unless it

@@ -18,6 +18,13 @@ std::vector<int64_t> positions_of(const std::vector<int64_t>& ranks,
 
 }  // namespace
 
+bool takes_part(const Placement& placement, int64_t rank) {
+  const auto has = [rank](const std::vector<int64_t>& ranks) {
+    return std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
+  };
+  return has(placement.owner_S) || has(placement.backup_S);
+}
+
 std::vector<int64_t> owned_shards(const Placement& placement, int64_t rank) {
   return positions_of(placement.owner_S, rank);
 }

@@ -11,11 +11,20 @@
 
 namespace colossus::config {
 
+// Where a rank listens for the ranks of other machines: IPv4, in the order that
+// numbers are written in. Port 0: nowhere.
+struct Endpoint {
+  uint32_t address = 0;
+  uint16_t port = 0;
+  bool operator==(const Endpoint&) const = default;
+};
+
 // A process that can host shards. Numbers are never given twice in a run: a
 // restarted rank is another one.
 struct Member {
   int64_t rank = 0;
   int64_t machine = 0;
+  Endpoint endpoint = {};  // nowhere where all members are on one machine
   bool operator==(const Member&) const = default;
 };
 
@@ -41,6 +50,8 @@ struct View {
   bool operator==(const View&) const = default;
 };
 
+// Whether `rank` owns or backs up a shard; else it is a spare.
+bool takes_part(const Placement& placement, int64_t rank);
 // Shards with their owner `rank`, ascending.
 std::vector<int64_t> owned_shards(const Placement& placement, int64_t rank);
 // Slices whose backup is `rank`, ascending.

@@ -127,8 +127,7 @@ void apply_one(RunState& state, const ViewBegun& d) {
   begun->verify = state.verify;
   begun->last_step = d.last_step;
   begun->save_and_stop = d.save_and_stop;
-  if (state.begun != nullptr &&
-      d.start_step > state.begun->view.start_step) {
+  if (state.begun != nullptr && d.start_step > state.begun->view.start_step) {
     state.losses_without_step = 0;
   }
   state.begun = std::move(begun);
@@ -198,8 +197,8 @@ bool operator==(const RunState& a, const RunState& b) {
          a.checkpoint_step == b.checkpoint_step &&
          a.differences == b.differences &&
          a.losses_without_step == b.losses_without_step &&
-         a.stop_asked == b.stop_asked &&
-         a.ended == b.ended && a.failed == b.failed && a.end_step == b.end_step;
+         a.stop_asked == b.stop_asked && a.ended == b.ended &&
+         a.failed == b.failed && a.end_step == b.end_step;
 }
 
 void apply(RunState& state, const Decision& decision) {

@@ -39,6 +39,10 @@ struct SlotReport {
   int64_t number = 0;
   int64_t rank = -1;
   pid_t pid = 0;
+  config::Endpoint endpoint;  // where it listens
+  // Whose connection broke in the view that it runs under, or did; -1:
+  // nobody's.
+  int64_t unreachable = -1;
   uint64_t beats = 0;
   bool away = false;  // no beats are expected
   int64_t committed_step = 0;
@@ -46,7 +50,7 @@ struct SlotReport {
   double compute_seconds = 0;  // of that, without waiting for others
   int64_t saved_view = 0;      // in which it had all of `saved_step` on disk
   int64_t saved_step = -1;
-  std::string text;            // of kFailed
+  std::string text;  // of kFailed
   std::optional<FoundDifference> difference;
   std::optional<RecomputedGradient> recomputed;
   bool lost = false;  // the watcher found it dead or hung
@@ -99,6 +103,11 @@ class Board {
   void mark_lost(int slot);
   // Ranks that wait because of a difference look at it.
   void call_recompute(const RecomputeCall& call);
+
+  // View `number` cannot go on: a rank of another machine is out of reach. All
+  // who work under it here are told to let go; nothing if it is not in force.
+  // Any thread.
+  void disturb_view(int64_t number);
 
   // What everybody reads.
 

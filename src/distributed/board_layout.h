@@ -37,7 +37,9 @@ struct alignas(64) SlotData {
   // Written by the rank.
   alignas(64) std::atomic<int64_t> pid;
   std::atomic<int64_t> rank;
-  std::atomic<uint64_t> state;  // view number * 256 + SlotState
+  std::atomic<uint64_t> endpoint;    // where it listens
+  std::atomic<int64_t> unreachable;  // a rank of another machine, or -1
+  std::atomic<uint64_t> state;       // view number * 256 + SlotState
   std::atomic<int64_t> committed_step;
   std::atomic<double> step_seconds;
   std::atomic<double> compute_seconds;
@@ -80,7 +82,7 @@ struct BoardData {
   // Number of a call to prepare at the next commit.
   std::atomic<int64_t> wish;
   alignas(64) std::atomic<uint32_t> news;  // futex: some slot's state changed
-  uint64_t memory_id;  // random; written once
+  uint64_t memory_id;                      // random; written once
   std::atomic<int64_t> machine;  // its number in the run; -1: none yet
   std::array<LifeData, 2> lives;
   // Posting number `sequence` stands in posted[sequence % 2].

@@ -29,8 +29,7 @@ LifeData& life_of(const Board& board, Office office) {
 // Its own description of the file, so that the lock is this process's alone and
 // no child inherits it.
 int open_for_lock(const Board& board) {
-  const std::string path =
-      fmt::format("/proc/self/fd/{}", board.memory().fd());
+  const std::string path = fmt::format("/proc/self/fd/{}", board.memory().fd());
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) {
     throw run_error("cannot open the board for its lock: {}",
@@ -99,7 +98,9 @@ OfficeHolder::OfficeHolder(OfficeHolder&& other) noexcept
       office_(other.office_),
       lock_fd_(std::exchange(other.lock_fd_, -1)) {}
 
-void OfficeHolder::beat() const { life_of(*board_, office_).beats.fetch_add(1); }
+void OfficeHolder::beat() const {
+  life_of(*board_, office_).beats.fetch_add(1);
+}
 
 void OfficeHolder::close() const {
   life_of(*board_, office_).pid.store(kLeft);
@@ -162,9 +163,8 @@ bool OfficeKeeper::holder_lives() {
 
 bool OfficeKeeper::stands_still(double seconds) {
   const uint64_t beats = life_of(board_, office_).beats.load();
-  still_seconds_ = beats == std::exchange(beats_, beats)
-                       ? still_seconds_ + seconds
-                       : 0;
+  still_seconds_ =
+      beats == std::exchange(beats_, beats) ? still_seconds_ + seconds : 0;
   return still_seconds_ > options_.hang_seconds;
 }
 

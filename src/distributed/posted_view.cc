@@ -53,6 +53,15 @@ void validate(const Posted& posted) {
 
 }  // namespace
 
+uint64_t encode_endpoint(const config::Endpoint& endpoint) {
+  return uint64_t{endpoint.address} << 16 | endpoint.port;
+}
+
+config::Endpoint decode_endpoint(uint64_t word) {
+  require(word >> 48 == 0, "an endpoint", static_cast<int64_t>(word));
+  return {static_cast<uint32_t>(word >> 16), static_cast<uint16_t>(word)};
+}
+
 PostedData encode_posted(const Posted& posted) {
   const config::View& view = posted.view;
   const auto members = static_cast<int64_t>(view.members.size());
@@ -73,6 +82,7 @@ PostedData encode_posted(const Posted& posted) {
   for (size_t i = 0; i < view.members.size(); ++i) {
     data.rank[i] = view.members[i].rank;
     data.machine[i] = view.members[i].machine;
+    data.endpoint[i] = encode_endpoint(view.members[i].endpoint);
   }
   std::copy(view.placement.owner_S.begin(), view.placement.owner_S.end(),
             data.owner_S.begin());
@@ -97,7 +107,8 @@ Posted decode_posted(const PostedData& data) {
   require(data.stop <= 1, "its stop", static_cast<int64_t>(data.stop));
   view.stop = data.stop == 1;
   for (size_t i = 0; i < static_cast<size_t>(data.num_members); ++i) {
-    view.members.push_back({data.rank[i], data.machine[i]});
+    view.members.push_back(
+        {data.rank[i], data.machine[i], decode_endpoint(data.endpoint[i])});
   }
   view.placement.owner_S.assign(data.owner_S.begin(),
                                 data.owner_S.begin() + data.num_shards);

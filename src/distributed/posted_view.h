@@ -40,10 +40,16 @@ struct PostedData {
   int64_t num_shards;
   std::array<int64_t, kMaxMembers> rank;
   std::array<int64_t, kMaxMembers> machine;
+  std::array<uint64_t, kMaxMembers> endpoint;  // address * 2^16 + port
   std::array<int64_t, kMaxShards> owner_S;
   std::array<int64_t, kMaxShards> backup_S;
   std::array<char, 256> reason;  // ends with a zero
 };
+
+// An endpoint as one word; of a word, what it must be: a RunError if it is
+// none.
+uint64_t encode_endpoint(const config::Endpoint& endpoint);
+config::Endpoint decode_endpoint(uint64_t word);
 
 // Throws RunError if it does not fit: more than kMaxMembers or kMaxShards.
 PostedData encode_posted(const Posted& posted);

@@ -145,9 +145,9 @@ void ask_with(const std::string& address, const Request& request,
               double seconds, const Call& call) {
   const auto stub = v1::Coordination::NewStub(make_channel(address));
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::microseconds(
-                           static_cast<int64_t>(seconds * 1e6)));
+  context.set_deadline(
+      std::chrono::system_clock::now() +
+      std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6)));
   context.set_wait_for_ready(true);
   Wire wire;
   encode(request, wire);

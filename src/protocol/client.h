@@ -37,8 +37,8 @@ class AgentConnection {
   std::unique_ptr<Call> call_;
 };
 
-// Asks the coordinator at `address`. Throws UserError with its refusal, RunError
-// if it does not answer within `seconds`.
+// Asks the coordinator at `address`. Throws UserError with its refusal,
+// RunError if it does not answer within `seconds`.
 void ask(const std::string& address, const ResizeRequest& request,
          double seconds);
 void ask(const std::string& address, const StopRequest& request,

@@ -129,7 +129,7 @@ struct RankEnd {
   int64_t rank = 0;
   int64_t pid = 0;
   int64_t silent_us = 0;  // since its last sign of life
-  std::string how;  // "rank 1 (process 77) was ended by signal 9 (Killed)"
+  std::string how;      // "rank 1 (process 77) was ended by signal 9 (Killed)"
   bool failed = false;  // it said that the run cannot go on
 };
 

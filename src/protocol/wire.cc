@@ -229,12 +229,11 @@ AgentReport decode_one(const v1::AgentReport& in) {
   }
   bounded("the number of ends", in.ends_size(), 0, kMaxRanksInMessage);
   for (const v1::RankEnd& end : in.ends()) {
-    report.ends.push_back(
-        {.rank = count_of("a rank", end.rank()),
-         .pid = count_of("a process", end.pid()),
-         .silent_us = count_of("a silence", end.silent_us()),
-         .how = text_of("an end", end.how()),
-         .failed = end.failed()});
+    report.ends.push_back({.rank = count_of("a rank", end.rank()),
+                           .pid = count_of("a process", end.pid()),
+                           .silent_us = count_of("a silence", end.silent_us()),
+                           .how = text_of("an end", end.how()),
+                           .failed = end.failed()});
   }
   return report;
 }
@@ -322,9 +321,9 @@ BegunView decode_one(const v1::BegunView& in) {
   begun.view.number = view_number(in.number());
   bounded("the number of members", in.members_size(), 1, kMaxRanksInMessage);
   for (const v1::Member& m : in.members()) {
-    begun.view.members.push_back({.rank = count_of("a rank", m.rank()),
-                                  .machine = count_of("a machine",
-                                                      m.machine())});
+    begun.view.members.push_back(
+        {.rank = count_of("a rank", m.rank()),
+         .machine = count_of("a machine", m.machine())});
   }
   const int64_t most = kMaxShardsInMessage;
   begun.view.placement.owner_S = numbers_of("an owner", in.owners(), most);
@@ -383,11 +382,11 @@ AgentOrders decode_one(const v1::AgentOrders& in) {
   }
   if (in.has_recompute()) {
     const v1::RecomputeOrder& order = in.recompute();
-    orders.recompute = RecomputeOrder{
-        .view = view_number(order.view()),
-        .step = count_of("a step", order.step()),
-        .shard = count_of("a shard", order.shard()),
-        .ranks = ranks_of(order.ranks())};
+    orders.recompute =
+        RecomputeOrder{.view = view_number(order.view()),
+                       .step = count_of("a step", order.step()),
+                       .shard = count_of("a shard", order.shard()),
+                       .ranks = ranks_of(order.ranks())};
   }
   orders.hosting_ranks =
       bounded("the number of ranks", in.hosting_ranks(), 1, kMaxRanksInMessage);
@@ -472,8 +471,8 @@ void encode(const ResizeRequest& request, v1::ResizeAsked& out) {
 }
 
 ResizeRequest decode(const v1::ResizeAsked& in) {
-  return {.ranks = bounded("the number of ranks", in.ranks(), 1,
-                           kMaxRanksInMessage),
+  return {.ranks =
+              bounded("the number of ranks", in.ranks(), 1, kMaxRanksInMessage),
           .spares = bounded("the number of spares", in.spares(), 0,
                             kMaxRanksInMessage),
           .reason = text_of("a reason", in.reason())};
@@ -485,8 +484,7 @@ void encode(const StopRequest& request, v1::StopAsked& out) {
 }
 
 StopRequest decode(const v1::StopAsked& in) {
-  return {.reason = text_of("a reason", in.reason()),
-          .at_once = in.at_once()};
+  return {.reason = text_of("a reason", in.reason()), .at_once = in.at_once()};
 }
 
 std::string to_bytes(const FromAgent& word) {
@@ -495,7 +493,9 @@ std::string to_bytes(const FromAgent& word) {
 FromAgent from_agent_bytes(std::string_view bytes) {
   return decode(parsed<v1::FromAgent>(bytes));
 }
-std::string to_bytes(const ToAgent& word) { return bytes_of<v1::ToAgent>(word); }
+std::string to_bytes(const ToAgent& word) {
+  return bytes_of<v1::ToAgent>(word);
+}
 ToAgent to_agent_bytes(std::string_view bytes) {
   return decode(parsed<v1::ToAgent>(bytes));
 }

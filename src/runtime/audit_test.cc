@@ -15,9 +15,9 @@
 namespace colossus::runtime {
 namespace {
 
+using agent::AgentAction;
 using checkpoint::SliceCopy;
 using checkpoint::SliceData;
-using agent::AgentAction;
 using distributed::PostedKind;
 using distributed::SlotState;
 

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "distributed/machines_group.h"
 #include "distributed/message_ring.h"
+#include "distributed/network.h"
 #include "distributed/peer_lost.h"
 #include "distributed/seat.h"
 #include "distributed/shared_memory_group.h"
@@ -31,10 +34,36 @@ auto under_view(const Work& work) {
   }
 }
 
-bool is_member(const config::View& view, int64_t rank) {
-  return std::any_of(
+const config::Member* find_member(const config::View& view, int64_t rank) {
+  const auto found = std::find_if(
       view.members.begin(), view.members.end(),
       [&](const config::Member& member) { return member.rank == rank; });
+  return found == view.members.end() ? nullptr : &*found;
+}
+
+// Of those that have a part in it.
+bool is_on_one_machine(const config::View& view) {
+  int64_t machine = -1;
+  for (const config::Member& member : view.members) {
+    if (!config::takes_part(view.placement, member.rank)) continue;
+    if (machine >= 0 && member.machine != machine) return false;
+    machine = member.machine;
+  }
+  return true;
+}
+
+// For each machine but `here`, one of its ranks; in turn by slice.
+std::vector<config::Member> ranks_elsewhere(const config::View& view,
+                                            int64_t here, int64_t slice) {
+  std::map<int64_t, std::vector<config::Member>> by_machine;
+  for (const config::Member& member : view.members) {
+    if (member.machine != here) by_machine[member.machine].push_back(member);
+  }
+  std::vector<config::Member> chosen;
+  for (const auto& [machine, members] : by_machine) {
+    chosen.push_back(members[static_cast<size_t>(slice) % members.size()]);
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -42,14 +71,16 @@ bool is_member(const config::View& view, int64_t rank) {
 BoardLink::BoardLink(distributed::Seat& seat,
                      const distributed::Windows& windows, ThreadPool& pool,
                      distributed::MessageRing& reports, const Clock& clock,
-                     int64_t total_steps, std::vector<float*> sums)
+                     int64_t total_steps, std::vector<float*> sums,
+                     distributed::Network* network)
     : seat_(seat),
       windows_(windows),
       pool_(pool),
       reports_(reports),
       clock_(clock),
       total_steps_(total_steps),
-      sums_(std::move(sums)) {}
+      sums_(std::move(sums)),
+      network_(network) {}
 
 BoardLink::~BoardLink() { pool_.set_pulse(nullptr); }
 
@@ -67,14 +98,13 @@ std::optional<config::View> BoardLink::next_view() {
     seen_ = posted->sequence;
     const config::View& view = posted->view;
     const bool begins = posted->kind == distributed::PostedKind::kBegin;
-    if (!begins || !is_member(view, rank())) {
+    if (!begins || find_member(view, rank()) == nullptr) {
       seat_.prepared(view.number);
       continue;
     }
     enter(view);
     seat_.running(view.number);
-    if (group_->participates()) return view;
-    group_.reset();  // a spare
+    if (group_ != nullptr) return view;
   }
 }
 
@@ -89,15 +119,35 @@ void BoardLink::enter(const config::View& view) {
   stops_ = view.stop;
   seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
-  group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
-                                                            windows_, pool_);
-  if (!group_->participates()) return;
+  if (!config::takes_part(view.placement, rank())) return;
+  group_ = make_group(view);
   pool_.set_pulse(&*pulse_);
   windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),
                     false);
-  // The owner of all shards has the sum where its gradient is.
-  const int64_t shards = static_cast<int64_t>(view.placement.owner_S.size());
-  alone_ = !group_->blocks().empty() && group_->blocks()[0].count == shards;
+  find_sums(view);
+  step_begin_ = clock_.steady_seconds();
+}
+
+std::unique_ptr<distributed::ProcessGroup> BoardLink::make_group(
+    const config::View& view) {
+  if (is_on_one_machine(view)) {
+    return std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
+                                                            windows_, pool_);
+  }
+  if (network_ == nullptr) {
+    throw run_error(
+        "view {} has ranks on several machines, and rank {} listens nowhere",
+        view.number, rank());
+  }
+  return std::make_unique<distributed::MachinesGroup>(view, seat_, windows_,
+                                                      pool_, *network_);
+}
+
+// Where one rank hosts all shards, its gradient is the sum.
+void BoardLink::find_sums(const config::View& view) {
+  const int64_t shards = std::ssize(view.placement.owner_S);
+  const bool in_place =
+      !group_->blocks().empty() && group_->blocks()[0].count == shards;
   const int64_t slice_count = windows_.layout().padded_count / shards;
   sum_S_.assign(static_cast<size_t>(shards), nullptr);
   size_t next = 0;
@@ -108,9 +158,8 @@ void BoardLink::enter(const config::View& view) {
       continue;
     }
     sum_S_[at] =
-        alone_ ? group_->gradient(0) + slice * slice_count : sums_.at(next++);
+        in_place ? group_->gradient(0) + slice * slice_count : sums_.at(next++);
   }
-  step_begin_ = clock_.steady_seconds();
 }
 
 float* BoardLink::gradient(size_t index) {
@@ -119,14 +168,7 @@ float* BoardLink::gradient(size_t index) {
 
 void BoardLink::reduce_scatter(int64_t /*step*/) {
   compute_seconds_ = clock_.steady_seconds() - step_begin_;
-  under_view([&] {
-    // Backups of slices, if there are any, read the gradient from now on.
-    if (alone_) {
-      group_->meet();
-    } else {
-      group_->reduce_scatter(sum_S_);
-    }
-  });
+  under_view([&] { group_->reduce_scatter(sum_S_); });
 }
 
 float* BoardLink::sum(int64_t slice) const {
@@ -197,6 +239,52 @@ bool BoardLink::is_asked(const coordinator::Difference& difference) const {
 }
 
 float* BoardLink::scratch() { return group_->updated(); }
+
+std::vector<int64_t> BoardLink::borne_slices() const {
+  return group_->borne_slices();
+}
+
+void BoardLink::share_weights(int64_t /*step*/,
+                              const std::vector<const float*>& from_S,
+                              const std::vector<float*>& to_S) {
+  under_view([&] { group_->share_weights(from_S, to_S); });
+}
+
+bool BoardLink::fetch_slice(checkpoint::SliceCopy copy, int64_t slice,
+                            int64_t step, const checkpoint::SliceData& to) {
+  if (network_ == nullptr) return false;
+  const config::View& view = group_->view();
+  const int64_t here = find_member(view, rank())->machine;
+  const bool owner = copy == checkpoint::SliceCopy::kOwner;
+  const auto other =
+      owner ? checkpoint::SliceCopy::kBackup : checkpoint::SliceCopy::kOwner;
+  for (const config::Member& member : ranks_elsewhere(view, here, slice)) {
+    if (fetch_from(member, copy, slice, step, to) ||
+        fetch_from(member, other, slice, step, to)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool BoardLink::fetch_from(const config::Member& member,
+                           checkpoint::SliceCopy copy, int64_t slice,
+                           int64_t step, const checkpoint::SliceData& to) {
+  using Fetched = distributed::Network::Fetched;
+  const int64_t number = group_->view().number;
+  const int64_t shards = std::ssize(group_->view().placement.owner_S);
+  const auto count =
+      static_cast<size_t>(windows_.layout().padded_count / shards);
+  const Fetched fetched = network_->fetch(
+      member.endpoint, {number, static_cast<int64_t>(copy), slice, step},
+      {std::span(to.w, count), std::span(to.m, count), std::span(to.v, count)},
+      std::nullopt, [&] { return seat_.in_force(number); });
+  if (fetched == Fetched::kWhole) return true;
+  if (fetched == Fetched::kNotThere) return false;
+  if (seat_.in_force(number)) seat_.cannot_reach(member.rank);
+  seat_.board().disturb_view(number);
+  throw Interrupted();
+}
 
 void BoardLink::barrier(int64_t /*step*/) {
   under_view([&] { group_->meet(); });

@@ -151,8 +151,7 @@ protocol::Welcome RunCoordinator::welcome(const protocol::Hello& hello) {
   int64_t machine = hello.machine;
   if (machine == protocol::kNone) machine = next_machine_++;
   const auto other = attending_.find(machine);
-  if (other != attending_.end() &&
-      other->second.memory_id != hello.memory_id) {
+  if (other != attending_.end() && other->second.memory_id != hello.memory_id) {
     throw user_error("machine {} is here already, and is another one", machine);
   }
   next_machine_ = std::max(next_machine_, machine + 1);

@@ -1,7 +1,8 @@
 // A run's coordinator as a process: the pure core (coordinator/core.h), with a
 // server, a clock and the run's journal around it.
 //
-//   agents --(gRPC)--> inbox --> core --> journal, then orders --(gRPC)--> agents
+//   agents --(gRPC)--> inbox --> core --> journal, then orders --(gRPC)-->
+//   agents
 //
 // All that it knows is in the journal: a successor replays it, and hears the
 // rest from the agents. Steps go on meanwhile.

@@ -53,7 +53,8 @@ class RunRecorder {
   double last_loss_ = 0;
   int64_t newest_step_ = 0;
   Journal journal_;
-  std::unique_ptr<TensorBoardWriter> tensorboard_;  // null: nothing to write yet
+  std::unique_ptr<TensorBoardWriter>
+      tensorboard_;  // null: nothing to write yet
 };
 
 // The resolved config of a run: runs/NAME/config.toml.

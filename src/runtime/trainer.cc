@@ -223,8 +223,8 @@ TrainingSummary run_together(const config::Config& config,
     RunRecorder recorder(config, around.fs, around.clock);
     note_abrupt_end(config, recorder, display);
     const Start start = find_start(config, resume, recorder, display);
-    recorder.record(start_event(config, data, around, start,
-                                recorder.starts_before() + 1));
+    recorder.record(
+        start_event(config, data, around, start, recorder.starts_before() + 1));
     write_first_decisions(*around.processes, start.step, recorder);
     summary.step = start.step;
     summary.checkpoint =

@@ -97,9 +97,9 @@ void Simulator::agent_looks(FakeMachine& machine) {
     perform(machine, agent::rank_hung(r, machine.board, mutation()));
   }
   if (!gone.empty() || !hung.empty()) board_changed(machine);
-  uint64_t news = mix(static_cast<uint64_t>(machine.board.version),
-                      static_cast<uint64_t>(
-                          agent::has_let_go(machine.board, mutation())));
+  uint64_t news =
+      mix(static_cast<uint64_t>(machine.board.version),
+          static_cast<uint64_t>(agent::has_let_go(machine.board, mutation())));
   for (const RankSlot& slot : machine.board.slots) {
     news = mix(news, static_cast<uint64_t>(slot.rank));
     news = mix(news, (slot.ready ? 1u : 0u) + (slot.dying ? 2u : 0u) +

@@ -122,8 +122,7 @@ void Simulator::finish_task(FakeRank& rank, int64_t generation) {
   const bool writes_anyway = rank.stopped_in_task && task == Task::kStore;
   if (leaves && !writes_anyway) return advance(rank);
   if (!perform_task(rank, task)) {
-    RankSlot* slot =
-        agent::find_slot(machine(rank.machine)->board, rank.rank);
+    RankSlot* slot = agent::find_slot(machine(rank.machine)->board, rank.rank);
     const bool stuck = slot != nullptr && slot->difference.has_value();
     if (!stuck) {  // what it needs is out of reach for now
       events_.push(now_us_ + random_.range(1000, 5000), EventKind::kRankTask,

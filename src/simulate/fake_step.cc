@@ -50,8 +50,7 @@ void Simulator::compute(FakeRank& rank) {
     }
     rank.data.gradients[i] = gradient;
   }
-  if (auto* slot =
-          agent::find_slot(machine(rank.machine)->board, rank.rank)) {
+  if (auto* slot = agent::find_slot(machine(rank.machine)->board, rank.rank)) {
     slot->shard_us = scenario_.compute_us * rank.slowness;
   }
 }
@@ -180,8 +179,7 @@ bool Simulator::check(FakeRank& rank) {
   const coordinator::Word& word = rank.rules.word();
   rank.weights = Function::weights(states);
   rank.weights_step = word.step;
-  agent::note_checked({word.view, word.step},
-                            machine(rank.machine)->board);
+  agent::note_checked({word.view, word.step}, machine(rank.machine)->board);
   return true;
 }
 
