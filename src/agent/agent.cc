@@ -26,8 +26,8 @@ constexpr double kLookSeconds = 0.02;
 // A report is repeated so often, though nothing changed: a sign of life.
 constexpr double kRepeatSeconds = 0.2;
 constexpr double kReconnectSeconds = 0.05;
-// A rank that a predecessor started takes its seat within that time.
-constexpr double kSeatSeconds = 10;
+// A rank reads its data and takes its memory within that time.
+constexpr double kStartSeconds = 120;
 // For the coordinator to keep what the ranks said last.
 constexpr double kFarewellSeconds = 4;
 constexpr size_t kMaxEnds = 64;
@@ -104,17 +104,15 @@ void Agent::adopt_ranks() {
 }
 
 void Agent::adopt_rank(int slot, const SlotReport& report) {
-  const bool starts = report.state == SlotState::kEmpty && report.pid == 0;
+  const bool starts = report.state == SlotState::kEmpty;
   if (!starts && (!is_active(report) || report.lost)) return;
-  if (!starts) {
-    try {
-      watcher_->adopt(slot);
-    } catch (const RunError&) {
-      memory_.board().mark_lost(slot);
-      return;
-    }
+  try {
+    watcher_->adopt(slot);
+  } catch (const RunError&) {
+    memory_.board().mark_lost(slot);
+    return;
   }
-  processes_[report.rank] = {.pid = starts ? 0 : report.pid,
+  processes_[report.rank] = {.pid = report.pid,
                              .slot = slot,
                              .is_child = false,
                              .since = clock_.steady_seconds()};
@@ -123,26 +121,14 @@ void Agent::adopt_rank(int slot, const SlotReport& report) {
   board_.slots.push_back(known);
 }
 
-// Ranks that a predecessor started, and that had no seat when it died.
-void Agent::look_for_seats() {
-  std::vector<int64_t> missing;
-  for (auto& [rank, process] : processes_) {
-    if (process.pid != 0) continue;
-    const SlotReport report = memory_.board().report(process.slot);
-    if (report.rank == rank && report.pid > 0 && is_active(report)) {
-      try {
-        watcher_->adopt(process.slot);
-        process.pid = report.pid;
-      } catch (const RunError&) {
-        missing.push_back(rank);
-      }
-    } else if (clock_.steady_seconds() - process.since > kSeatSeconds) {
-      missing.push_back(rank);
-    }
-  }
-  for (const int64_t rank : missing) {
-    forget_rank({.rank = rank,
-                 .how = fmt::format("rank {} never took its seat", rank)});
+// One that came not even so far as to look at the board is of no use.
+void Agent::end_late_ranks() {
+  const double now = clock_.steady_seconds();
+  for (const protocol::RankSlot& slot : board_.slots) {
+    const auto process = processes_.find(slot.rank);
+    if (process == processes_.end() || slot.ready) continue;
+    if (now - process->second.since < kStartSeconds) continue;
+    ::kill(process->second.pid, SIGKILL);
   }
 }
 
@@ -159,8 +145,8 @@ void Agent::run() {
       welcome_.reset();
     }
     stay_connected();
-    look_for_seats();
     look_at_board();
+    end_late_ranks();
     if (welcome_) {
       send_report();
       send_lines();
@@ -248,10 +234,25 @@ void Agent::obey(const protocol::AgentOrders& orders) {
       continue;
     }
     const auto process = processes_.find(action.rank);
-    if (process == processes_.end()) continue;
-    if (process->second.pid > 0) ::kill(process->second.pid, SIGKILL);
+    if (process != processes_.end()) ::kill(process->second.pid, SIGKILL);
   }
+  if (over_) end_strays();
   post_orders();
+}
+
+// A predecessor may have died between starting a rank and writing down which
+// process it is.
+void Agent::end_strays() const {
+  for (int slot = 0; slot < memory_.num_slots(); ++slot) {
+    const SlotReport report = memory_.board().report(slot);
+    if (!is_active(report) || processes_.contains(report.rank)) continue;
+    try {
+      distributed::Process::mapping(report.pid, memory_.board().memory())
+          .kill();
+    } catch (const RunError&) {
+      // Gone.
+    }
+  }
 }
 
 // A slot whose last rank's reports are all in the journal.
@@ -287,6 +288,7 @@ void Agent::start_rank(int64_t rank, int64_t hosting_ranks) {
                       .slot = *slot,
                       .is_child = true,
                       .since = clock_.steady_seconds()};
+  memory_.board().note_process(*slot, pid);
   watcher_->watch_child(*slot, pid);
 }
 

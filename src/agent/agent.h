@@ -67,7 +67,7 @@ class Agent {
 
  private:
   struct RankProcess {
-    pid_t pid = 0;  // 0: started by a predecessor, not seated yet
+    pid_t pid = 0;
     int slot = 0;
     bool is_child = false;
     double since = 0;  // when this agent met it
@@ -82,7 +82,8 @@ class Agent {
 
   void adopt_ranks();
   void adopt_rank(int slot, const distributed::SlotReport& report);
-  void look_for_seats();
+  void end_late_ranks();
+  void end_strays() const;
 
   Inbox take_inbox();
   void stay_connected();

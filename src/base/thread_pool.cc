@@ -76,18 +76,35 @@ ThreadPool::ThreadPool(int num_threads)
     : num_threads_(num_threads), state_(std::make_unique<State>()) {
   COLOSSUS_CHECK(num_threads >= 1, "num_threads is {}", num_threads);
   flush_denormals_in_this_thread();
-  for (int thread = 1; thread < num_threads; ++thread) {
+  start_threads();
+}
+
+ThreadPool::~ThreadPool() { end_threads(); }
+
+void ThreadPool::resize(int num_threads) {
+  COLOSSUS_CHECK(num_threads >= 1, "num_threads is {}", num_threads);
+  if (num_threads == num_threads_) return;
+  end_threads();
+  num_threads_ = num_threads;
+  start_threads();
+}
+
+void ThreadPool::start_threads() {
+  state_->stop = false;
+  state_->job = 0;
+  for (int thread = 1; thread < num_threads_; ++thread) {
     state_->threads.emplace_back([this, thread] { work(thread); });
   }
 }
 
-ThreadPool::~ThreadPool() {
+void ThreadPool::end_threads() {
   {
     std::lock_guard lock(state_->mutex);
     state_->stop = true;
   }
   state_->wake.notify_all();
   for (std::thread& thread : state_->threads) thread.join();
+  state_->threads.clear();
 }
 
 void ThreadPool::work(int thread) {

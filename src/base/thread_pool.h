@@ -22,6 +22,9 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
 
+  // From now on; not during `run`. The threads are started anew.
+  void resize(int num_threads);
+
   // From now on every piece beats first, or is left out once the pulse is
   // interrupted; null: neither. Must outlive its use; not during `run`.
   void set_pulse(Pulse* pulse);
@@ -36,8 +39,10 @@ class ThreadPool {
  private:
   struct State;
   void work(int thread);
+  void start_threads();
+  void end_threads();
 
-  const int num_threads_;
+  int num_threads_;
   std::unique_ptr<State> state_;
 };
 

@@ -28,7 +28,6 @@ namespace {
 
 struct Options {
   RunProcessOptions process;
-  int machine_threads = 1;
   int slot = 0;
   int64_t rank = 0;
   int64_t shards = 1;
@@ -69,10 +68,8 @@ void run_rank(const Options& options) {
   const distributed::OfficeKeeper keeper(
       machine.board(), distributed::Office::kAgent, keeper_options(options),
       [&options] {
-        RunProcessOptions process = options.process;
-        process.threads = options.machine_threads;
         return distributed::start_process(
-            agent_process(process, inherited_fds(process)));
+            agent_process(options.process, inherited_fds(options.process)));
       });
   try {
     const auto network = open_network(options, config, machine, seat);
@@ -114,8 +111,6 @@ void add_rank(CLI::App& app) {
                   "  colossus rank runs/kjv --slot 0 --rank 0");
   command->group("");  // not among the commands that --help lists
   add_run_process_flags(*command, options->process);
-  command->add_option("--machine-threads", options->machine_threads,
-                      "of all ranks of the machine");
   command->add_option("--slot", options->slot, "its slot on the board");
   command->add_option("--rank", options->rank, "its number in the run");
   command->add_option("--shards", options->shards,

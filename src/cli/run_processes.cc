@@ -74,17 +74,13 @@ distributed::ProcessStart rank_process(const RunProcessOptions& options,
                                        int64_t rank, int slot,
                                        int64_t hosting_ranks,
                                        int64_t num_shards) {
-  RunProcessOptions own = options;
-  own.threads =
-      static_cast<int>(std::max<int64_t>(1, options.threads / hosting_ranks));
-  distributed::ProcessStart start = start_of("rank", own, {});
+  distributed::ProcessStart start = start_of("rank", options, {});
   const auto option = [&start](const std::string& name, int64_t value) {
     start.arguments.push_back("--" + name);
     start.arguments.push_back(std::to_string(value));
   };
   option("slot", slot);
   option("rank", rank);
-  option("machine-threads", options.threads);
   const auto part =
       static_cast<uint64_t>(std::max<int64_t>(1, num_shards / hosting_ranks));
   option("shards", static_cast<int64_t>(std::bit_floor(part)));

@@ -23,7 +23,7 @@ namespace colossus::cli {
 struct RunProcessOptions {
   std::string run;  // its folder
   std::string target = "auto";
-  int threads = 1;        // of the machine; of a rank, its own
+  int threads = 1;        // of the machine
   std::string join;       // the coordinator's address; empty: this machine's
   bool inherits = false;  // the machine's memory and, here, the run's lock
 };

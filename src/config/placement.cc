@@ -41,6 +41,21 @@ std::vector<int64_t> hosting_ranks(const Placement& placement) {
   return ranks;
 }
 
+int share_of_threads(int threads, const View& view, int64_t rank) {
+  const std::vector<int64_t> hosts = hosting_ranks(view.placement);
+  int64_t machine = -1;
+  for (const Member& member : view.members) {
+    if (member.rank == rank) machine = member.machine;
+  }
+  const auto neighbours = std::count_if(
+      view.members.begin(), view.members.end(), [&](const Member& member) {
+        return member.machine == machine &&
+               std::binary_search(hosts.begin(), hosts.end(), member.rank);
+      });
+  return std::max(1,
+                  threads / static_cast<int>(std::max<int64_t>(1, neighbours)));
+}
+
 std::vector<ShardBlock> aligned_blocks(const std::vector<int64_t>& shards,
                                        int64_t num_shards) {
   std::vector<ShardBlock> blocks;

@@ -59,6 +59,9 @@ std::vector<int64_t> backed_up_slices(const Placement& placement, int64_t rank);
 // Ranks that own at least one shard, ascending.
 std::vector<int64_t> hosting_ranks(const Placement& placement);
 
+// A hosting rank's part of its machine's `threads`, at least one.
+int share_of_threads(int threads, const View& view, int64_t rank);
+
 // What the tree over shards sums alone: an aligned run of 2^k shards.
 struct ShardBlock {
   int64_t first = 0;

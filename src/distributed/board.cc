@@ -233,6 +233,11 @@ void Board::reserve(int slot, int64_t rank) {
   data.rank.store(rank);
 }
 
+void Board::note_process(int slot, pid_t pid) {
+  int64_t none = 0;
+  slot_data(slot).pid.compare_exchange_strong(none, pid);
+}
+
 uint64_t Board::memory_id() const { return data_->memory_id; }
 int64_t Board::machine() const { return data_->machine.load(); }
 void Board::set_machine(int64_t machine) { data_->machine.store(machine); }

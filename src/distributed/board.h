@@ -86,6 +86,8 @@ class Board {
   // `rank` will take its seat in `slot`, which is free: for a successor, who
   // must not start that rank again.
   void reserve(int slot, int64_t rank);
+  // The process of that rank, until it has its seat and says so itself.
+  void note_process(int slot, pid_t pid);
   // The machine's number in the run, for the agent's successors; -1: none yet.
   int64_t machine() const;
   // Random: tells one life of this memory from another.

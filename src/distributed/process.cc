@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,12 @@ bool maps(pid_t pid, uint64_t inode) {
   return false;
 }
 
+bool inherited(pid_t pid, uint64_t inode) {
+  struct stat found = {};
+  const std::string path = fmt::format("/proc/{}/fd/{}", pid, kFirstInherited);
+  return ::stat(path.c_str(), &found) == 0 && found.st_ino == inode;
+}
+
 }  // namespace
 
 Process::Process(pid_t pid)
@@ -86,7 +93,8 @@ Process Process::mapping(pid_t pid, const SharedMemory& memory) {
   // First held, then looked at, then seen to live still: so what was looked at
   // is what is held.
   Process process(pid);
-  const bool found = !memory.is_private() && maps(pid, memory.inode());
+  const bool found = !memory.is_private() && (maps(pid, memory.inode()) ||
+                                              inherited(pid, memory.inode()));
   if (!found || process.ended()) {
     throw run_error("process {} is no rank of this machine's board", pid);
   }

@@ -15,8 +15,8 @@ class Process {
  public:
   // A child that nobody has waited for yet. Throws RunError if there is none.
   static Process child(pid_t pid);
-  // A process that maps `memory`, which is how a stranger's number is believed.
-  // Throws RunError if it does not.
+  // A process that maps `memory`, or inherited it and did not come to that yet:
+  // how a stranger's number is believed. Throws RunError if it does neither.
   static Process mapping(pid_t pid, const SharedMemory& memory);
 
   ~Process();

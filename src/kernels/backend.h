@@ -40,6 +40,9 @@ class Backend {
   // From now on operations beat between their tiles, and throw Interrupted once
   // the pulse is; null: neither. A backend without it is never interrupted.
   virtual void set_pulse(Pulse* /*pulse*/) {}
+  // From now on, between two operations; at most as many as it was made with.
+  // No result depends on it.
+  virtual void set_num_threads(int /*num_threads*/) {}
 
   virtual void embedding_forward(const EmbeddingForward& args) = 0;
   virtual void embedding_backward(const EmbeddingBackward& args) = 0;

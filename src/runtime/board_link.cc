@@ -76,6 +76,7 @@ BoardLink::BoardLink(distributed::Seat& seat,
     : seat_(seat),
       windows_(windows),
       pool_(pool),
+      max_threads_(pool.num_threads()),
       reports_(reports),
       clock_(clock),
       total_steps_(total_steps),
@@ -120,6 +121,7 @@ void BoardLink::enter(const config::View& view) {
   seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
   if (!config::takes_part(view.placement, rank())) return;
+  pool_.resize(config::share_of_threads(max_threads_, view, rank()));
   group_ = make_group(view);
   pool_.set_pulse(&*pulse_);
   windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),

@@ -74,6 +74,7 @@ class BoardLink final : public RankLink {
   distributed::Seat& seat_;
   const distributed::Windows& windows_;
   ThreadPool& pool_;
+  const int max_threads_;  // of it: those of the machine
   distributed::MessageRing& reports_;
   const Clock& clock_;
   const int64_t total_steps_;

@@ -120,6 +120,8 @@ void Rank::end_at(const config::View& view) {
 void Rank::connect(const config::View& view) {
   if (chief_ != nullptr && chief_of(view) != link_.rank()) chief_.reset();
   view_number_ = view.number;
+  place_.backend.set_num_threads(
+      config::share_of_threads(place_.num_threads, view, link_.rank()));
   step_.follow(view);
 }
 

@@ -113,6 +113,11 @@ class CpuBackend final : public Backend {
            (threads == 1 ? " thread" : " threads");
   }
   void set_pulse(Pulse* pulse) override { pool_.set_pulse(pulse); }
+  void set_num_threads(int num_threads) override {
+    COLOSSUS_CHECK(num_threads <= std::ssize(scratch_), "{} threads of {}",
+                   num_threads, scratch_.size());
+    pool_.resize(num_threads);
+  }
   uint64_t workspace_bytes() const override {
     return scratch_.size() * cpu::kScratchBytes;
   }
