@@ -31,7 +31,6 @@ struct Options {
   int slot = 0;
   int64_t rank = 0;
   int64_t shards = 1;
-  std::string listen;
   bool chief = false;
 };
 
@@ -46,14 +45,13 @@ distributed::KeeperOptions keeper_options(const Options& options) {
   return keeper;
 }
 
-// Null if all ranks of the run are on one machine.
+// For ranks of machines that are there, or may join.
 std::unique_ptr<distributed::Network> open_network(
     const Options& options, const config::Config& config,
     agent::MachineMemory& machine, distributed::Seat& seat) {
-  if (options.listen.empty()) return nullptr;
   auto network = std::make_unique<distributed::Network>(
       runtime::machine_layout(config).run, options.rank,
-      distributed::NetworkOptions{.address = options.listen});
+      distributed::NetworkOptions{.address = options.process.host});
   network->serve(runtime::slice_source(machine.store()));
   seat.listens_at(network->endpoint());
   return network;
@@ -115,8 +113,6 @@ void add_rank(CLI::App& app) {
   command->add_option("--rank", options->rank, "its number in the run");
   command->add_option("--shards", options->shards,
                       "shards that memory is taken for at once");
-  command->add_option("--listen", options->listen,
-                      "this machine's address, for ranks of others");
   command->add_flag("--chief", options->chief,
                     "memory for checkpoints is taken at once");
   set_action(*command, [options] { run_rank(*options); });

@@ -19,6 +19,12 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// Address * 2^16 + port, for messages and records; whoever reads a word checks
+// is_endpoint_word.
+int64_t word_of(const Endpoint& endpoint);
+bool is_endpoint_word(int64_t word);
+Endpoint endpoint_of(int64_t word);
+
 // A process that can host shards. Numbers are never given twice in a run: a
 // restarted rank is another one.
 struct Member {

@@ -11,7 +11,7 @@ constexpr uint64_t kVersion = 1;
 // Writes or reads numbers of some bytes, the lowest first.
 class Cursor {
  public:
-  explicit Cursor(FrameHeaderBytes& bytes) : bytes_(bytes) {}
+  explicit Cursor(std::span<std::byte> bytes) : bytes_(bytes) {}
 
   void put(uint64_t value, size_t size) {
     for (size_t i = 0; i < size; ++i) {
@@ -27,7 +27,7 @@ class Cursor {
   }
 
  private:
-  FrameHeaderBytes& bytes_;
+  std::span<std::byte> bytes_;
   size_t at_ = 0;
 };
 
@@ -83,6 +83,23 @@ FrameHeader decode_frame_header(const FrameHeaderBytes& bytes,
   header.b = non_negative(from.get(8), "its second number");
   header.payload_bytes = from.get(8);
   return header;
+}
+
+HashBytes encode_hash(const Hash128& hash) {
+  HashBytes bytes = {};
+  Cursor to(bytes);
+  to.put(hash.high, 8);
+  to.put(hash.low, 8);
+  return bytes;
+}
+
+Hash128 decode_hash(const HashBytes& bytes) {
+  HashBytes copy = bytes;
+  Cursor from(copy);
+  Hash128 hash;
+  hash.high = from.get(8);
+  hash.low = from.get(8);
+  return hash;
 }
 
 std::span<std::byte> FrameReader::space() {

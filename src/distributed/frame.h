@@ -27,7 +27,8 @@ enum class FrameKind : uint16_t {
   kSliceRequest = 8,  // the only one of its connection; round: the step,
                       // a: which copy, b: slice
   kSlicePart = 9,     // answer: part a (w, m, v) of slice b
-  kSliceEnd = 10,     // a: 1 if the parts are good, 0 if there are none
+  kSliceEnd = 10,     // a: 1 if the parts are good, with the hash that they
+                      // were stored with; 0 if there are none
 };
 
 struct FrameHeader {
@@ -50,6 +51,11 @@ FrameHeaderBytes encode_frame_header(const FrameHeader& header);
 // view, sender, a and b that are not negative.
 FrameHeader decode_frame_header(const FrameHeaderBytes& bytes,
                                 const Hash128& run);
+
+// The payload of a good end of a slice.
+using HashBytes = std::array<std::byte, 16>;
+HashBytes encode_hash(const Hash128& hash);
+Hash128 decode_hash(const HashBytes& bytes);
 
 // Who receives the frames of one connection.
 class FrameSink {

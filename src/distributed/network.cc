@@ -45,6 +45,8 @@ struct Network::State::Serving {
   const FrameHeader request;
   std::array<FrameHeaderBytes, 3> part_headers = {};
   FrameHeaderBytes end_header = {};
+  Hash128 hash;
+  HashBytes hash_bytes = {};
 
   SliceRequest slice() const {
     return {request.view, request.a, request.b,
@@ -167,11 +169,13 @@ void Network::State::give(const FrameHeader& header, tcp::socket socket) {
   }
   const auto serving = std::make_shared<Serving>(std::move(socket), header);
   ++num_servings_;
-  const std::optional<SliceParts> parts = source_(serving->slice());
-  if (!parts) return end_gift(serving, false);
+  const std::optional<StoredSlice> slice = source_(serving->slice());
+  if (!slice) return end_gift(serving, false);
+  serving->hash = slice->hash;
+  const SliceParts& parts = slice->parts;
   std::vector<asio::const_buffer> buffers;
-  for (size_t part = 0; part < parts->size(); ++part) {
-    const auto bytes = std::as_bytes((*parts)[part]);
+  for (size_t part = 0; part < parts.size(); ++part) {
+    const auto bytes = std::as_bytes(parts[part]);
     FrameHeader answer = header;
     answer.kind = FrameKind::kSlicePart;
     answer.sender = rank;
@@ -184,9 +188,9 @@ void Network::State::give(const FrameHeader& header, tcp::socket socket) {
   asio::async_write(serving->socket, buffers,
                     [this, serving](const asio::error_code& error, size_t) {
                       // Still there, and so not overwritten in between?
-                      const bool good =
-                          !error && source_(serving->slice()).has_value();
-                      end_gift(serving, good);
+                      const auto now = source_(serving->slice());
+                      end_gift(serving, !error && now.has_value() &&
+                                            now->hash == serving->hash);
                     });
 }
 
@@ -196,9 +200,14 @@ void Network::State::end_gift(const std::shared_ptr<Serving>& serving,
   end.kind = FrameKind::kSliceEnd;
   end.sender = rank;
   end.a = good ? 1 : 0;
+  end.payload_bytes = good ? serving->hash_bytes.size() : 0;
+  serving->hash_bytes = encode_hash(serving->hash);
   serving->end_header = encode_frame_header(end);
+  const std::array<asio::const_buffer, 2> buffers = {
+      asio::buffer(serving->end_header),
+      asio::buffer(serving->hash_bytes.data(), end.payload_bytes)};
   asio::async_write(
-      serving->socket, asio::buffer(serving->end_header),
+      serving->socket, buffers,
       [this, serving](const asio::error_code&, size_t) { --num_servings_; });
 }
 

@@ -48,12 +48,18 @@ struct SliceRequest {
 using SliceParts = std::array<std::span<const float>, 3>;
 using SliceRoom = std::array<std::span<float>, 3>;
 
+// A slice, and the hash that it was stored with.
+struct StoredSlice {
+  SliceParts parts;
+  Hash128 hash;
+};
+
 // nullopt unless this machine holds it; called in the thread of the network,
 // and again when all was sent: a slice that is not there any more then does
 // not count. The memory lives as long as the network. Of numbers out of bounds
 // it must make nullopt too.
 using SliceSource =
-    std::function<std::optional<SliceParts>(const SliceRequest&)>;
+    std::function<std::optional<StoredSlice>(const SliceRequest&)>;
 
 class Network {
  public:
@@ -73,14 +79,14 @@ class Network {
   enum class Fetched {
     kWhole,     // the room is filled
     kNotThere,  // they do not hold it
-    kDamaged,   // its hash is not `expected`: of w, m and v, one after another
     kFailed,    // no answer: its rank is out of reach, or would not say
   };
   // Asks the rank at `from`; what a failed fetch leaves in `room` is undefined.
-  // Looks at keep_on() some fifty times a second, and gives up if it is false.
-  // Any thread.
+  // `hash`: what the slice was stored with there, for the caller to compare
+  // with what arrived. Looks at keep_on() some fifty times a second, and gives
+  // up if it is false. Any thread.
   Fetched fetch(const config::Endpoint& from, const SliceRequest& request,
-                const SliceRoom& room, const std::optional<Hash128>& expected,
+                const SliceRoom& room, Hash128& hash,
                 const std::function<bool()>& keep_on) const;
 
   // For this folder.

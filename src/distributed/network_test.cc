@@ -99,51 +99,44 @@ class Giver {
   std::vector<float> w = std::vector<float>(1000, 1.0f),
                      m = std::vector<float>(1000, 2.0f),
                      v = std::vector<float>(1000, 3.0f);
+  const Hash128 hash = {11, 22};
   std::atomic<int> times{1000};  // that the slice is found
   Network network;               // ends first
 
  private:
-  std::optional<SliceParts> find(const SliceRequest& request) {
+  std::optional<StoredSlice> find(const SliceRequest& request) {
     const bool there = request.copy == 0 && request.slice == 2 &&
                        request.step == 5 && times-- > 0;
     if (!there) return std::nullopt;
-    return SliceParts{w, m, v};
+    return StoredSlice{{w, m, v}, hash};
   }
 };
 
 class SliceFetch : public testing::Test {
  protected:
-  Fetched fetch(const config::Endpoint& from, int64_t copy, int64_t step,
-                const std::optional<Hash128>& expected = std::nullopt) {
-    return taker_.fetch(from, {7, copy, 2, step}, {w, m, v}, expected,
+  Fetched fetch(const config::Endpoint& from, int64_t copy, int64_t step) {
+    return taker_.fetch(from, {7, copy, 2, step}, {w, m, v}, hash,
                         [] { return true; });
-  }
-  Hash128 hash() const {
-    StreamingHash128 hash;
-    for (const std::vector<float>* part : {&w, &m, &v}) {
-      hash.update(part->data(), part->size() * sizeof(float));
-    }
-    return hash.digest();
   }
 
   Network taker_{kTestRun, 1, patient_network()};
   Giver giver_{0};
   std::vector<float> w = std::vector<float>(1000), m = w, v = w;
+  Hash128 hash;
 };
 
-TEST_F(SliceFetch, BringsWeightsAndMoments) {
+TEST_F(SliceFetch, BringsWeightsAndMomentsAndTheirHash) {
   EXPECT_EQ(fetch(giver_.network.endpoint(), 0, 5), Fetched::kWhole);
   EXPECT_EQ(w, giver_.w);
   EXPECT_EQ(m, giver_.m);
   EXPECT_EQ(v, giver_.v);
-  EXPECT_EQ(fetch(giver_.network.endpoint(), 0, 5, hash()), Fetched::kWhole);
+  EXPECT_EQ(hash, giver_.hash);
 }
 
 TEST_F(SliceFetch, SaysWhatWasWrong) {
   const config::Endpoint from = giver_.network.endpoint();
   EXPECT_EQ(fetch(from, 1, 5), Fetched::kNotThere);
   EXPECT_EQ(fetch(from, 0, 6), Fetched::kNotThere);
-  EXPECT_EQ(fetch(from, 0, 5, Hash128{1, 1}), Fetched::kDamaged);
   // Overwritten while it was on its way.
   giver_.times = 1;
   EXPECT_EQ(fetch(from, 0, 5), Fetched::kNotThere);
@@ -164,7 +157,7 @@ TEST_F(SliceFetch, SaysWhatWasWrong) {
 TEST_F(SliceFetch, EndsWhenTheViewDoes) {
   const Port mute(true);
   int looks = 0;
-  EXPECT_EQ(taker_.fetch(mute.endpoint, {7, 0, 2, 5}, {w, m, v}, std::nullopt,
+  EXPECT_EQ(taker_.fetch(mute.endpoint, {7, 0, 2, 5}, {w, m, v}, hash,
                          [&] { return ++looks < 3; }),
             Fetched::kFailed);
 }
@@ -172,7 +165,7 @@ TEST_F(SliceFetch, EndsWhenTheViewDoes) {
 TEST_F(SliceFetch, IsRefusedToWhoIsInAnOlderView) {
   TestCluster cluster({0, 1}, 2);
   cluster.network(0).serve([&](const SliceRequest&) {
-    return SliceParts{giver_.w, giver_.m, giver_.v};
+    return StoredSlice{{giver_.w, giver_.m, giver_.v}, giver_.hash};
   });
   const config::Endpoint from = cluster.network(0).endpoint();
   EXPECT_EQ(fetch(from, 0, 5), Fetched::kWhole);  // in view 7

@@ -26,6 +26,9 @@ class Fetch : public FrameSink {
         socket_(io_),
         reader_(question.run, *this) {}
 
+  // Of a whole slice.
+  Hash128 hash() const { return decode_hash(hash_); }
+
   // Nullopt: no whole answer.
   std::optional<bool> run(const config::Endpoint& from,
                           const std::function<bool()>& keep_on) {
@@ -50,10 +53,7 @@ class Fetch : public FrameSink {
         header.b != question_.b || header.round != question_.round) {
       throw run_error("rank {} answers what was not asked", header.sender);
     }
-    const std::span<std::byte> to =
-        is_part && next_ < room_.size() && std::cmp_equal(header.a, next_)
-            ? std::as_writable_bytes(room_[next_])
-            : std::span<std::byte>();
+    const std::span<std::byte> to = place_of(header);
     if (header.payload_bytes != to.size() || (is_part && to.empty())) {
       throw run_error("rank {} gives another slice", header.sender);
     }
@@ -69,6 +69,15 @@ class Fetch : public FrameSink {
   }
 
  private:
+  // Empty: nothing is to come, or another part.
+  std::span<std::byte> place_of(const FrameHeader& header) {
+    if (header.kind == FrameKind::kSliceEnd) {
+      return header.a == 1 ? std::span(hash_) : std::span<std::byte>();
+    }
+    if (next_ >= room_.size() || !std::cmp_equal(header.a, next_)) return {};
+    return std::as_writable_bytes(room_[next_]);
+  }
+
   void ask() {
     set_socket_options(socket_, options_);
     bytes_ = encode_frame_header(question_);
@@ -101,24 +110,17 @@ class Fetch : public FrameSink {
   tcp::socket socket_;
   FrameReader reader_;
   FrameHeaderBytes bytes_ = {};
+  HashBytes hash_ = {};
   size_t next_ = 0;  // part
   bool progress_ = false;
   std::optional<bool> answer_;
 };
 
-Hash128 hash_of(const SliceRoom& room) {
-  StreamingHash128 hash;
-  for (const std::span<float> part : room) {
-    hash.update(part.data(), part.size_bytes());
-  }
-  return hash.digest();
-}
-
 }  // namespace
 
 Fetched Network::fetch(const config::Endpoint& from,
                        const SliceRequest& request, const SliceRoom& room,
-                       const std::optional<Hash128>& expected,
+                       Hash128& hash,
                        const std::function<bool()>& keep_on) const {
   FrameHeader question;
   question.kind = FrameKind::kSliceRequest;
@@ -128,11 +130,11 @@ Fetched Network::fetch(const config::Endpoint& from,
   question.round = static_cast<uint64_t>(request.step);
   question.a = request.copy;
   question.b = request.slice;
-  const std::optional<bool> answer =
-      Fetch(question, room, state_->options).run(from, keep_on);
+  Fetch fetch(question, room, state_->options);
+  const std::optional<bool> answer = fetch.run(from, keep_on);
   if (!answer) return Fetched::kFailed;
   if (!*answer) return Fetched::kNotThere;
-  if (expected && hash_of(room) != *expected) return Fetched::kDamaged;
+  hash = fetch.hash();
   return Fetched::kWhole;
 }
 

@@ -103,6 +103,7 @@ std::optional<config::View> BoardLink::next_view() {
       seat_.prepared(view.number);
       continue;
     }
+    hash_S_ = posted->hash_S;
     enter(view);
     seat_.running(view.number);
     if (group_ != nullptr) return view;
@@ -118,6 +119,7 @@ void BoardLink::leave_view() {
 void BoardLink::enter(const config::View& view) {
   view_number_ = view.number;
   stops_ = view.stop;
+  seat_.cannot_reach(-1);
   seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
   if (!config::takes_part(view.placement, rank())) return;
@@ -252,37 +254,46 @@ void BoardLink::share_weights(int64_t /*step*/,
   under_view([&] { group_->share_weights(from_S, to_S); });
 }
 
-bool BoardLink::fetch_slice(checkpoint::SliceCopy copy, int64_t slice,
-                            int64_t step, const checkpoint::SliceData& to) {
-  if (network_ == nullptr) return false;
+std::optional<Hash128> BoardLink::fetch_slice(checkpoint::SliceCopy copy,
+                                              int64_t slice, int64_t step,
+                                              const checkpoint::SliceData& to) {
   const config::View& view = group_->view();
+  const bool in_no_memory = step == view.start_step && hash_S_.empty();
+  if (network_ == nullptr || in_no_memory) return std::nullopt;
   const int64_t here = find_member(view, rank())->machine;
   const bool owner = copy == checkpoint::SliceCopy::kOwner;
   const auto other =
       owner ? checkpoint::SliceCopy::kBackup : checkpoint::SliceCopy::kOwner;
   for (const config::Member& member : ranks_elsewhere(view, here, slice)) {
-    if (fetch_from(member, copy, slice, step, to) ||
-        fetch_from(member, other, slice, step, to)) {
-      return true;
+    for (const auto source : {copy, other}) {
+      const auto hash = fetch_from(member, source, slice, step, to);
+      if (hash) return hash;
     }
   }
-  return false;
+  return std::nullopt;
 }
 
-bool BoardLink::fetch_from(const config::Member& member,
-                           checkpoint::SliceCopy copy, int64_t slice,
-                           int64_t step, const checkpoint::SliceData& to) {
+std::optional<Hash128> BoardLink::fetch_from(const config::Member& member,
+                                             checkpoint::SliceCopy copy,
+                                             int64_t slice, int64_t step,
+                                             const checkpoint::SliceData& to) {
   using Fetched = distributed::Network::Fetched;
   const int64_t number = group_->view().number;
   const int64_t shards = std::ssize(group_->view().placement.owner_S);
   const auto count =
       static_cast<size_t>(windows_.layout().padded_count / shards);
+  Hash128 hash;
   const Fetched fetched = network_->fetch(
       member.endpoint, {number, static_cast<int64_t>(copy), slice, step},
       {std::span(to.w, count), std::span(to.m, count), std::span(to.v, count)},
-      std::nullopt, [&] { return seat_.in_force(number); });
-  if (fetched == Fetched::kWhole) return true;
-  if (fetched == Fetched::kNotThere) return false;
+      hash, [&] { return seat_.in_force(number); });
+  if (fetched == Fetched::kNotThere) return std::nullopt;
+  if (fetched == Fetched::kWhole) {
+    // Its agent may have yet to discard what the view does not start from.
+    const bool other_state = step == group_->view().start_step &&
+                             hash != hash_S_.at(static_cast<size_t>(slice));
+    return other_state ? std::nullopt : std::optional(hash);
+  }
   if (seat_.in_force(number)) seat_.cannot_reach(member.rank);
   seat_.board().disturb_view(number);
   throw Interrupted();

@@ -53,8 +53,9 @@ class BoardLink final : public RankLink {
   std::vector<int64_t> borne_slices() const override;
   void share_weights(int64_t step, const std::vector<const float*>& from_S,
                      const std::vector<float*>& to_S) override;
-  bool fetch_slice(checkpoint::SliceCopy copy, int64_t slice, int64_t step,
-                   const checkpoint::SliceData& to) override;
+  std::optional<Hash128> fetch_slice(checkpoint::SliceCopy copy, int64_t slice,
+                                     int64_t step,
+                                     const checkpoint::SliceData& to) override;
   void barrier(int64_t step) override;
   void commit(int64_t step) override;
   void report(const JournalEvent& event) override;
@@ -68,8 +69,10 @@ class BoardLink final : public RankLink {
   std::unique_ptr<distributed::ProcessGroup> make_group(
       const config::View& view);
   void find_sums(const config::View& view);
-  bool fetch_from(const config::Member& member, checkpoint::SliceCopy copy,
-                  int64_t slice, int64_t step, const checkpoint::SliceData& to);
+  std::optional<Hash128> fetch_from(const config::Member& member,
+                                    checkpoint::SliceCopy copy, int64_t slice,
+                                    int64_t step,
+                                    const checkpoint::SliceData& to);
 
   distributed::Seat& seat_;
   const distributed::Windows& windows_;
@@ -86,8 +89,9 @@ class BoardLink final : public RankLink {
   std::unique_ptr<distributed::ProcessGroup> group_;  // null: a spare
   std::optional<Pulse> pulse_;
   int64_t view_number_ = 0;
-  bool stops_ = false;         // it is the one to stop in
-  std::vector<float*> sum_S_;  // by slice; null where this rank needs none
+  bool stops_ = false;           // it is the one to stop in
+  std::vector<Hash128> hash_S_;  // of its start; empty: it lies in no memory
+  std::vector<float*> sum_S_;    // by slice; null where this rank needs none
   double step_begin_ = 0, compute_seconds_ = 0;
 };
 

@@ -131,13 +131,19 @@ void Chief::bring_moments(int64_t step) {
   for (int64_t slice = 0; slice < store.num_slices(); ++slice) {
     if (store.holds(SliceCopy::kOwner, slice, step)) continue;
     const checkpoint::SliceData to = store.data(SliceCopy::kOwner, slice, step);
+    std::optional<Hash128> hash;
     if (store.holds(SliceCopy::kBackup, slice, step)) {
       const auto from = store.data(SliceCopy::kBackup, slice, step);
       std::memcpy(to.m, from.m, bytes);
       std::memcpy(to.v, from.v, bytes);
-    } else if (!link_.fetch_slice(SliceCopy::kOwner, slice, step, to)) {
+      hash = store.hash(SliceCopy::kBackup, slice, step);
+    } else {
+      hash = link_.fetch_slice(SliceCopy::kOwner, slice, step, to);
+    }
+    if (!hash) {
       throw run_error("no machine holds slice {} as of step {}", slice, step);
     }
+    require_sound(link_, store, SliceCopy::kOwner, slice, step, *hash);
   }
 }
 

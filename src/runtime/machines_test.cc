@@ -186,7 +186,7 @@ class Cluster {
     view.placement = placement;
     view.start_step = last_start = newest_common_step();
     view.stop = stop;
-    post(PostedKind::kBegin, view);
+    post(PostedKind::kBegin, view, hashes_of(view.start_step));
     placement_ = placement;
   }
 
@@ -228,10 +228,28 @@ class Cluster {
     ::waitpid(pid, nullptr, 0);
   }
 
-  void post(PostedKind kind, const config::View& view) {
+  void post(PostedKind kind, const config::View& view,
+            const std::vector<Hash128>& hash_S = {}) {
     for (const auto& [number, host] : hosts_) {
-      host->memory.board().post({kind, view, 0});
+      host->memory.board().post({kind, view, 0, hash_S});
     }
+  }
+
+  // Empty if some slice lies nowhere.
+  std::vector<Hash128> hashes_of(int64_t step) const {
+    std::vector<Hash128> hash_S;
+    for (int64_t slice = 0; slice < config_.run.num_shards; ++slice) {
+      std::optional<Hash128> hash;
+      for (const auto& [number, host] : hosts_) {
+        const SliceStore& store = host->memory.store();
+        for (const auto copy : {SliceCopy::kOwner, SliceCopy::kBackup}) {
+          if (!hash) hash = store.find_hash(copy, slice, step);
+        }
+      }
+      if (!hash) return {};
+      hash_S.push_back(*hash);
+    }
+    return hash_S;
   }
 
   SlotReport report(int64_t rank) {

@@ -162,16 +162,18 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
     store.complete(copy, slice, step, view_number_, hash);
     return;
   }
-  if (!link_.fetch_slice(copy, slice, step, to)) {
-    if (step > 0) {
-      read_checkpoint(slice, step, to);
-    } else {
-      initialize(slice, to);
-    }
+  if (const auto hash = link_.fetch_slice(copy, slice, step, to)) {
+    require_sound(link_, store, copy, slice, step, *hash);
+    store.complete(copy, slice, step, view_number_, *hash);
+    return;
   }
-  const SliceData d = store.data(copy, slice, step);
+  if (step > 0) {
+    read_checkpoint(slice, step, to);
+  } else {
+    initialize(slice, to);
+  }
   store.complete(copy, slice, step, view_number_,
-                 hash_state(store.slice_count(), d.w, d.m, d.v));
+                 hash_state(store.slice_count(), to.w, to.m, to.v));
 }
 
 void Rank::read_checkpoint(int64_t slice, int64_t step, const SliceData& to) {

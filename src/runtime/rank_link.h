@@ -101,10 +101,13 @@ class RankLink {
                              const std::vector<float*>& to_S) = 0;
 
   // The slice as of `step` from another machine of the view: from either copy,
-  // `copy` before the other. False if none of them holds it; what `to` has is
-  // undefined then.
-  virtual bool fetch_slice(checkpoint::SliceCopy copy, int64_t slice,
-                           int64_t step, const checkpoint::SliceData& to) = 0;
+  // `copy` before the other. The hash that it was stored with there, with which
+  // the caller compares what arrived; of the view's start step, only the state
+  // from which the view starts. Nullopt if none of them holds it; what `to` has
+  // is undefined then.
+  virtual std::optional<Hash128> fetch_slice(
+      checkpoint::SliceCopy copy, int64_t slice, int64_t step,
+      const checkpoint::SliceData& to) = 0;
 
   // Returns when every rank of the view is there: all hold the slices of
   // `step` and have shared its weights, so all of these can be read.

@@ -46,10 +46,10 @@ class SoloLink final : public RankLink {
   void share_weights(int64_t /*step*/,
                      const std::vector<const float*>& /*from_S*/,
                      const std::vector<float*>& /*to_S*/) override {}
-  bool fetch_slice(checkpoint::SliceCopy /*copy*/, int64_t /*slice*/,
-                   int64_t /*step*/,
-                   const checkpoint::SliceData& /*to*/) override {
-    return false;
+  std::optional<Hash128> fetch_slice(
+      checkpoint::SliceCopy /*copy*/, int64_t /*slice*/, int64_t /*step*/,
+      const checkpoint::SliceData& /*to*/) override {
+    return std::nullopt;
   }
   void barrier(int64_t /*step*/) override {}
   void commit(int64_t step) override;
