@@ -372,15 +372,19 @@ void Agent::look_at_slot(protocol::RankSlot& slot) {
   slot.endpoint = report.endpoint;
   slot.let_go = std::max(slot.let_go, report.number);
   note_saved(report);
-  if (!in_view) return;
-  slot.view = report.number;
+  if (in_view) {
+    slot.view = report.number;
+    slot.unreachable = report.unreachable;
+  }
+  // One that let go did so behind the commit of this step.
+  if (slot.view != posted_view_) return;
   slot.committed_step = report.committed_step;
-  slot.unreachable = report.unreachable;
-  if (board_.begun == nullptr || report.number != board_.begun->view.number) {
+  note_checked({slot.view, report.committed_step}, board_);
+  if (!in_view || board_.begun == nullptr ||
+      slot.view != board_.begun->view.number) {
     return;
   }
   slot.healed = report.committed_step > board_.begun->view.start_step;
-  note_checked({report.number, report.committed_step}, board_);
   const auto shards =
       config::owned_shards(board_.begun->view.placement, slot.rank).size();
   slot.shard_us =
