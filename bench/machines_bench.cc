@@ -87,7 +87,7 @@ int run_rank(const Options& options) {
   ThreadPool pool(1);
   distributed::MessageRing reports = machine.ring(options.slot, false);
   runtime::BoardLink link(seat, machine.windows(), pool, reports, real_clock(),
-                          memory.sums, &network);
+                          config.run.steps, memory.sums, &network);
   const runtime::RankPlace place{.fs = real_file_system(),
                                  .clock = real_clock(),
                                  .backend = *backend,
