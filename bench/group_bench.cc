@@ -1,5 +1,6 @@
-// The process group of one machine, with ranks as processes: how soon a loss
-// reaches the last survivor, and how fast a step's exchange is.
+// The process groups, with ranks as processes, all on one machine or each on
+// one of its own (which share this computer, and talk over TCP): how soon a
+// loss reaches the last survivor, and how fast a step's exchange is.
 //
 // The program is agent and rank: as a rank it starts itself anew with --rank.
 #include <fmt/core.h>
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +22,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "distributed/machines_group.h"
+#include "distributed/network.h"
 #include "distributed/peer_lost.h"
 #include "distributed/process.h"
 #include "distributed/shared_memory_group.h"
@@ -103,7 +107,7 @@ void commit_often(Seat& seat, ProcessGroup& group) {
   seat.record_step(1, (now() - begin) / kCommits, 0);
 }
 
-void act(const Options& options, Seat& seat, SharedMemoryGroup& group,
+void act(const Options& options, Seat& seat, ProcessGroup& group,
          ThreadPool& pool) {
   seat.running(1);
   if (options.role == "exchange") return exchange(seat, group, options.steps);
@@ -119,97 +123,132 @@ void act(const Options& options, Seat& seat, SharedMemoryGroup& group,
   seat.prepared(2);
 }
 
+std::unique_ptr<ProcessGroup> make_group(const config::View& view,
+                                         const Seat& seat,
+                                         const Windows& windows,
+                                         ThreadPool& pool, Network& network) {
+  if (view.members.front().machine == view.members.back().machine) {
+    return std::make_unique<SharedMemoryGroup>(view, seat, windows, pool);
+  }
+  return std::make_unique<MachinesGroup>(view, seat, windows, pool, network);
+}
+
 int run_rank(const Options& options) {
   Board board = Board::open(SharedMemory::map(kFirstInherited), kRun);
   const Windows windows(SharedMemory::map(kFirstInherited + 1),
                         layout_of(options.num_slots));
   touch(options.touched_mb);
   Seat seat(board, options.slot, options.slot);
+  Network network(kRun, options.slot);
+  seat.listens_at(network.endpoint());
   const std::optional<Posted> posted = seat.wait_posted(0, kLong);
   if (!posted.has_value()) return 1;
   ThreadPool pool(1);
   Pulse pulse = seat.pulse(1);
   pool.set_pulse(&pulse);
-  SharedMemoryGroup group(posted->view, seat, windows, pool);
-  act(options, seat, group, pool);
+  const std::unique_ptr<ProcessGroup> group =
+      make_group(posted->view, seat, windows, pool, network);
+  act(options, seat, *group, pool);
   return 0;
 }
 
 // --- The agent. ---
 
-class Machine {
- public:
+enum class Place { kOneMachine, kApart };
+
+// The memory of a machine and who watches its ranks.
+struct Machine {
   explicit Machine(int num_slots)
-      : board_(
-            Board::create(SharedMemory::create(Board::bytes(), "bench-board"),
-                          kRun, num_slots)),
-        windows_(SharedMemory::create(Windows::bytes(layout_of(num_slots)),
-                                      "bench-windows"),
-                 layout_of(num_slots)),
-        watcher_(board_, {}, [this](const Loss&) {
-          if (told_ == 0) told_ = now();
+      : board(Board::create(SharedMemory::create(Board::bytes(), "bench-board"),
+                            kRun, num_slots)),
+        windows(SharedMemory::create(Windows::bytes(layout_of(num_slots)),
+                                     "bench-windows"),
+                layout_of(num_slots)),
+        watcher(board, {}, [this](const Loss&) {
+          if (told == 0) told = now();
         }) {}
-  ~Machine() {
+
+  Board board;
+  Windows windows;
+  std::atomic<double> told{0};
+  Watcher watcher;
+};
+
+// Rank r sits in slot r of its machine.
+class Ranks {
+ public:
+  Ranks(int num_ranks, Place place) : num_ranks_(num_ranks) {
+    const int machines = place == Place::kApart ? num_ranks : 1;
+    for (int i = 0; i < machines; ++i) {
+      machines_.push_back(std::make_unique<Machine>(num_ranks));
+    }
+  }
+  ~Ranks() {
     for (const pid_t pid : pids_) {
       ::kill(pid, SIGKILL);
       ::waitpid(pid, nullptr, 0);
     }
   }
 
+  Machine& machine_of(int rank) {
+    return *machines_[static_cast<size_t>(rank) % machines_.size()];
+  }
+  SlotReport report(int rank) { return machine_of(rank).board.report(rank); }
+  int size() const { return num_ranks_; }
+  pid_t pid(int rank) const { return pids_[static_cast<size_t>(rank)]; }
+
   void start(const std::string& role, const std::string& steps,
              const std::string& touched_mb) {
-    const std::string slot = std::to_string(pids_.size());
+    const auto rank = static_cast<int>(pids_.size());
+    Machine& machine = machine_of(rank);
     ProcessStart start;
     start.program = "/proc/self/exe";
-    start.arguments = {
-        "--rank",       role,
-        "--slot",       slot,
-        "--num-slots",  std::to_string(windows_.layout().num_slots),
-        "--touched-mb", touched_mb,
-        "--steps",      steps};
-    start.fds = {board_.memory().fd(), windows_.memory().fd()};
+    start.arguments = {"--rank",       role,
+                       "--slot",       std::to_string(rank),
+                       "--num-slots",  std::to_string(num_ranks_),
+                       "--touched-mb", touched_mb,
+                       "--steps",      steps};
+    start.fds = {machine.board.memory().fd(), machine.windows.memory().fd()};
     pids_.push_back(start_process(start));
-    watcher_.watch_child(static_cast<int>(pids_.size()) - 1, pids_.back());
+    machine.watcher.watch_child(rank, pids_.back());
   }
 
   // Shards in blocks to the first `hosts` ranks.
   void begin(int64_t hosts) {
-    wait_for([&](const SlotReport& r) { return r.state != SlotState::kEmpty; });
+    wait_for([&](const SlotReport& r) { return r.endpoint.port != 0; });
     config::View view;
     view.number = 1;
-    for (size_t i = 0; i < pids_.size(); ++i) {
-      view.members.push_back({static_cast<int64_t>(i), 0});
+    for (int rank = 0; rank < num_ranks_; ++rank) {
+      const auto machine = static_cast<size_t>(rank) % machines_.size();
+      view.members.push_back(
+          {rank, static_cast<int64_t>(machine), report(rank).endpoint});
     }
     for (int64_t shard = 0; shard < kNumShards; ++shard) {
       const int64_t owner = shard * hosts / kNumShards;
       view.placement.owner_S.push_back(owner);
       view.placement.backup_S.push_back((owner + 1) % hosts);
     }
-    board_.post({PostedKind::kBegin, view, 0});
+    for (const auto& machine : machines_) {
+      machine->board.post({PostedKind::kBegin, view, 0});
+    }
   }
 
   // Until all slots, but slot `except`, are as wanted.
   void wait_for(const std::function<bool(const SlotReport&)>& wanted,
                 int except = -1) {
     const double deadline = now() + kLong;
-    for (int slot = 0; slot < board_.num_slots(); ++slot) {
-      while (slot != except && !wanted(board_.report(slot))) {
-        if (now() > deadline) throw run_error("slot {} does not come", slot);
+    for (int rank = 0; rank < num_ranks_; ++rank) {
+      while (rank != except && !wanted(report(rank))) {
+        if (now() > deadline) throw run_error("rank {} does not come", rank);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     }
   }
 
-  const Board& board() const { return board_; }
-  pid_t pid(size_t slot) const { return pids_[slot]; }
-  double told() const { return told_; }
-
  private:
-  Board board_;
-  Windows windows_;
-  std::atomic<double> told_{0};
+  const int num_ranks_;
+  std::vector<std::unique_ptr<Machine>> machines_;
   std::vector<pid_t> pids_;
-  Watcher watcher_;
 };
 
 double median(std::vector<double> values) {
@@ -221,49 +260,55 @@ double maximum(const std::vector<double>& values) {
   return *std::max_element(values.begin(), values.end());
 }
 
-// The victim computes; one waits for it, one computes, one is a spare.
-void measure_loss(const Options& options, int signal, int64_t touched_mb) {
+// The victim computes; one waits for it, one computes; on one machine the last
+// is a spare, else it computes too.
+void measure_loss(const Options& options, Place place, int signal,
+                  int64_t touched_mb) {
   std::vector<double> lost, told;
+  const bool apart = place == Place::kApart;
   for (int i = 0; i < options.repeats; ++i) {
-    Machine machine(4);
-    machine.start("compute", "0", std::to_string(touched_mb));
-    machine.start("wait", "0", "0");
-    machine.start("compute", "0", "0");
-    machine.start("idle", "0", "0");
-    machine.begin(3);
-    machine.wait_for([](const SlotReport& report) {
+    Ranks ranks(4, place);
+    ranks.start("compute", "0", std::to_string(touched_mb));
+    ranks.start("wait", "0", "0");
+    ranks.start("compute", "0", "0");
+    ranks.start(apart ? "compute" : "idle", "0", "0");
+    ranks.begin(apart ? 4 : 3);
+    ranks.wait_for([](const SlotReport& report) {
       return report.state == SlotState::kRunning && report.beats > 5;
     });
     const double begin = now();
-    ::kill(machine.pid(0), signal);
-    machine.wait_for(
+    ::kill(ranks.pid(0), signal);
+    ranks.wait_for(
         [](const SlotReport& report) {
           return report.state == SlotState::kPrepared ||
                  report.state == SlotState::kDone;
         },
         0);
     double last = 0;
-    for (int slot = 1; slot < 4; ++slot) {
-      last = std::max(last, machine.board().report(slot).step_seconds);
+    for (int rank = 1; rank < 4; ++rank) {
+      last = std::max(last, ranks.report(rank).step_seconds);
     }
-    while (machine.told() == 0) std::this_thread::yield();
+    Machine& machine = ranks.machine_of(0);
+    while (machine.told == 0) std::this_thread::yield();
     lost.push_back(1e3 * (last - begin));
-    told.push_back(1e3 * (machine.told() - begin));
+    told.push_back(1e3 * (machine.told - begin));
   }
-  fmt::print("{:7s} victim of {:4d} MB | {:8.1f} {:8.1f} | {:8.1f} {:8.1f}\n",
-             signal == SIGKILL ? "SIGKILL" : "SIGSTOP", touched_mb,
-             median(lost), maximum(lost), median(told), maximum(told));
+  fmt::print(
+      "{:10s} {:7s} victim of {:4d} MB | {:8.1f} {:8.1f} | {:8.1f} {:8.1f}\n",
+      apart ? "4 machines" : "1 machine",
+      signal == SIGKILL ? "SIGKILL" : "SIGSTOP", touched_mb, median(lost),
+      maximum(lost), median(told), maximum(told));
 }
 
 // Of the slowest rank.
-SlotReport slowest(Machine& machine, int64_t num_ranks) {
-  machine.begin(num_ranks);
-  machine.wait_for([](const SlotReport& report) {
+SlotReport slowest(Ranks& ranks) {
+  ranks.begin(ranks.size());
+  ranks.wait_for([](const SlotReport& report) {
     return report.state == SlotState::kDone;
   });
   SlotReport result;
-  for (int slot = 0; slot < machine.board().num_slots(); ++slot) {
-    const SlotReport report = machine.board().report(slot);
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    const SlotReport report = ranks.report(rank);
     result.step_seconds = std::max(result.step_seconds, report.step_seconds);
     result.compute_seconds =
         std::max(result.compute_seconds, report.compute_seconds);
@@ -271,28 +316,29 @@ SlotReport slowest(Machine& machine, int64_t num_ranks) {
   return result;
 }
 
-void measure_exchange(const Options& options, int num_ranks) {
-  Machine exchanging(num_ranks), committing(num_ranks);
+void measure_exchange(const Options& options, Place place, int num_ranks) {
+  Ranks exchanging(num_ranks, place), committing(num_ranks, place);
   for (int rank = 0; rank < num_ranks; ++rank) {
     exchanging.start("exchange", std::to_string(options.steps), "0");
   }
-  const SlotReport exchange = slowest(exchanging, num_ranks);
+  const SlotReport exchange = slowest(exchanging);
   for (int rank = 0; rank < num_ranks; ++rank) {
     committing.start("commit", "0", "0");
   }
-  const SlotReport commit = slowest(committing, num_ranks);
+  const SlotReport commit = slowest(committing);
   const double gigabytes = 4.0 * kPaddedCount / 1e9;
   fmt::print(
-      "{} ranks | {:6.2f} ms {:6.2f} GB/s | {:6.2f} ms {:6.2f} GB/s | {:7.1f} "
-      "us\n",
-      num_ranks, 1e3 * exchange.step_seconds, gigabytes / exchange.step_seconds,
+      "{} ranks, {:13s} | {:6.2f} ms {:6.2f} GB/s | {:6.2f} ms {:6.2f} GB/s | "
+      "{:7.1f} us\n",
+      num_ranks, place == Place::kApart ? "TCP" : "shared memory",
+      1e3 * exchange.step_seconds, gigabytes / exchange.step_seconds,
       1e3 * exchange.compute_seconds, gigabytes / exchange.compute_seconds,
       1e6 * commit.step_seconds);
 }
 
 int run(int argc, char** argv) {
   Options options;
-  CLI::App app("The process group of one machine");
+  CLI::App app("The process groups of one machine and of several");
   app.add_option("--repeats", options.repeats, "losses of each kind");
   app.add_option("--steps", options.steps, "exchanges");
   app.add_option("--rank", options.role)->group("");
@@ -302,19 +348,28 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (!options.role.empty()) return run_rank(options);
 
+  constexpr Place kPlaces[] = {Place::kOneMachine, Place::kApart};
   fmt::print(
       "{} MB a vector, {} shards, each backed up; whole vector / time, the "
-      "slowest rank's median\n        | reduce_scatter        | all_gather     "
-      "       | commit\n",
+      "slowest rank's median\n                       | reduce_scatter        | "
+      "all_gather            | commit\n",
       4 * kPaddedCount >> 20, kNumShards);
-  for (const int num_ranks : {2, 4}) measure_exchange(options, num_ranks);
+  for (const int num_ranks : {2, 4}) {
+    for (const Place place : kPlaces) {
+      measure_exchange(options, place, num_ranks);
+    }
+  }
   fmt::print(
-      "\nms from the signal, of {}      | last survivor let go | fenced and "
-      "told\n                           |   median      max |   median      "
-      "max\n",
+      "\nms from the signal, of {}                 | last survivor let go | "
+      "fenced and told\n                                      |   median      "
+      "max |   median      max\n",
       options.repeats);
-  for (const int signal : {SIGKILL, SIGSTOP}) {
-    for (const int64_t mb : {16, 1024}) measure_loss(options, signal, mb);
+  for (const Place place : kPlaces) {
+    for (const int signal : {SIGKILL, SIGSTOP}) {
+      for (const int64_t mb : {16, 1024}) {
+        measure_loss(options, place, signal, mb);
+      }
+    }
   }
   return 0;
 }

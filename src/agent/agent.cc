@@ -316,6 +316,7 @@ void Agent::post_orders() {
   view.kind = PostedKind::kBegin;
   view.view = board_.begun->view;
   view.view.stop = board_.begun->save_and_stop;
+  view.hash_S = board_.begun->hash_S;
   memory_.board().post(view);
 }
 
@@ -367,15 +368,22 @@ void Agent::look_at_slot(protocol::RankSlot& slot) {
   const bool in_view = report.state == SlotState::kRunning;
   if (report.lost || (!in_view && report.state != SlotState::kPrepared)) return;
   slot.ready = true;
+  slot.endpoint = report.endpoint;
   slot.let_go = std::max(slot.let_go, report.number);
   note_saved(report);
-  if (!in_view) return;
-  slot.view = report.number;
+  if (in_view) {
+    slot.view = report.number;
+    slot.unreachable = report.unreachable;
+  }
+  // One that let go did so behind the commit of this step.
+  if (slot.view != posted_view_) return;
   slot.committed_step = report.committed_step;
-  if (board_.begun == nullptr || report.number != board_.begun->view.number) {
+  note_checked({slot.view, report.committed_step}, board_);
+  if (!in_view || board_.begun == nullptr ||
+      slot.view != board_.begun->view.number) {
     return;
   }
-  note_checked({report.number, report.committed_step}, board_);
+  slot.healed = report.committed_step > board_.begun->view.start_step;
   const auto shards =
       config::owned_shards(board_.begun->view.placement, slot.rank).size();
   slot.shard_us =
@@ -390,6 +398,7 @@ void Agent::note_saved(const SlotReport& report) {
     const std::pair now(report.saved_view, report.saved_step);
     if (now <= std::pair(slot.saved_view, slot.saved_step)) continue;
     std::tie(slot.saved_view, slot.saved_step) = now;
+    slot.saved_all = true;
   }
 }
 

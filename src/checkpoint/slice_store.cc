@@ -188,6 +188,12 @@ Hash128 SliceStore::hash(SliceCopy copy, int64_t slice, int64_t step) const {
   return held(copy, slice, step).hash;
 }
 
+std::optional<Hash128> SliceStore::find_hash(SliceCopy copy, int64_t slice,
+                                             int64_t step) const {
+  if (!holds(copy, slice, step)) return std::nullopt;
+  return entry(copy, slice, step).hash;
+}
+
 bool SliceStore::passes_hash(SliceCopy copy, int64_t slice,
                              int64_t step) const {
   const SliceData d = data(copy, slice, step);

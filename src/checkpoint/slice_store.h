@@ -73,6 +73,9 @@ class SliceStore {
   // All CHECK that it is held.
   int64_t view(SliceCopy copy, int64_t slice, int64_t step) const;
   Hash128 hash(SliceCopy copy, int64_t slice, int64_t step) const;
+  // Nullopt if it is not held; of a slice that is being written, any hash.
+  std::optional<Hash128> find_hash(SliceCopy copy, int64_t slice,
+                                   int64_t step) const;
   // Reads all of it.
   bool passes_hash(SliceCopy copy, int64_t slice, int64_t step) const;
 

@@ -120,6 +120,9 @@ TEST(SliceStore, KnowsWhetherWhatWasWrittenStillLiesThere) {
   write(store, SliceCopy::kBackup, 2, 5);
   EXPECT_EQ(store.hash(SliceCopy::kOwner, 2, 5),
             store.hash(SliceCopy::kBackup, 2, 5));
+  EXPECT_EQ(store.find_hash(SliceCopy::kOwner, 2, 5),
+            store.hash(SliceCopy::kOwner, 2, 5));
+  EXPECT_EQ(store.find_hash(SliceCopy::kOwner, 2, 6), std::nullopt);
   const SliceData d = store.data(SliceCopy::kOwner, 2, 5);
   for (float* x : {d.w, d.m, d.v}) {
     EXPECT_TRUE(store.passes_hash(SliceCopy::kOwner, 2, 5));

@@ -27,47 +27,41 @@ using distributed::Office;
 using distributed::OfficeHolder;
 using distributed::OfficeKeeper;
 
-struct Options {
-  RunProcessOptions process;
-  bool insecure_network = false;
-};
-
 std::string host_name() {
   std::array<char, 256> name = {};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
 }
 
-agent::AgentOptions agent_options(const Options& options,
+agent::AgentOptions agent_options(const RunProcessOptions& options,
                                   const config::Config& config) {
   agent::AgentOptions agent;
   agent.run = runtime::machine_layout(config).run;
   agent.host = host_name();
   agent.find_coordinator = [&options] {
-    return options.process.join.empty()
-               ? runtime::coordinator_address(options.process.run)
-               : options.process.join;
+    return options.join.empty() ? runtime::coordinator_address(options.run)
+                                : options.join;
   };
   agent.rank_start = [&options, &config](const agent::RankStart& rank) {
-    return rank_process(options.process, rank.rank, rank.slot,
-                        rank.hosting_ranks, config.run.num_shards);
+    return rank_process(options, rank.rank, rank.slot, rank.hosting_ranks,
+                        config.run.num_shards);
   };
-  agent.more_fds = inherited_lock(options.process);
+  agent.more_fds = inherited_lock(options);
   return agent;
 }
 
-void run_agent(const Options& options, const config::Config& config,
+void run_agent(const RunProcessOptions& options, const config::Config& config,
                agent::MachineMemory memory) {
   const std::optional<OfficeHolder> office =
       OfficeHolder::take(memory.board(), Office::kAgent);
   if (!office) return;  // another one was faster
   // Of a run on this machine alone.
   std::optional<OfficeKeeper> keeper;
-  if (options.process.join.empty()) {
+  if (options.join.empty()) {
     keeper.emplace(memory.board(), Office::kCoordinator,
                    distributed::KeeperOptions{}, [&options] {
-                     return distributed::start_process(coordinator_process(
-                         options.process, inherited_fds(options.process)));
+                     return distributed::start_process(
+                         coordinator_process(options, inherited_fds(options)));
                    });
   }
   agent::Agent agent(agent_options(options, config), memory, *office,
@@ -76,19 +70,30 @@ void run_agent(const Options& options, const config::Config& config,
   office->close();
 }
 
-void run(Options& options) {
-  const config::Config config = load_run_config(options.process.run, {});
+void check_addresses(const RunProcessOptions& process) {
+  check_network_address(process.join, process.insecure_network);
+  check_host(process.host, process.insecure_network);
+  if (is_loopback(process.host) && !is_loopback(host_of(process.join))) {
+    throw user_error(
+        "the coordinator at {} is on another machine, whose ranks must reach "
+        "those of this one: name this machine's address with --host",
+        process.join);
+  }
+}
+
+void run(RunProcessOptions& options) {
+  const config::Config config = load_run_config(options.run, {});
   const agent::MachineLayout layout = runtime::machine_layout(config);
-  if (options.process.inherits) {
+  if (options.inherits) {
     return run_agent(options, config, agent::MachineMemory::inherit(layout));
   }
-  if (options.process.join.empty()) {
+  if (options.join.empty()) {
     throw user_error("name the coordinator: colossus agent {} --join HOST:PORT",
-                     options.process.run);
+                     options.run);
   }
-  check_network_address(options.process.join, options.insecure_network);
-  options.process.target = config.kernels.target;
-  options.process.threads =
+  check_addresses(options);
+  options.target = config.kernels.target;
+  options.threads =
       config.kernels.threads > 0
           ? static_cast<int>(config.kernels.threads)
           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -98,12 +103,13 @@ void run(Options& options) {
 }  // namespace
 
 void add_agent(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunProcessOptions>();
   CLI::App* command = add_command(
       app, "agent", "Brings this machine into a run of several machines.",
-      "  colossus agent runs/kjv --join 127.0.0.1:7000");
-  add_run_process_flags(*command, options->process);
-  add_insecure_network_flag(*command, options->insecure_network);
+      "  colossus agent runs/kjv --join 127.0.0.1:7000\n"
+      "  colossus agent runs/kjv --join 10.0.0.1:7000 --host 10.0.0.2 "
+      "--insecure-network");
+  add_run_process_flags(*command, *options);
   set_action(*command, [options] { run(*options); });
 }
 

@@ -27,8 +27,6 @@ using distributed::OfficeKeeper;
 
 struct Options {
   RunProcessOptions process;
-  std::string listen = "127.0.0.1:0";
-  bool insecure_network = false;
 };
 
 // The run is over and saved: a report that fails does not fail it.
@@ -45,7 +43,7 @@ void coordinate(const Options& options, const config::Config& config,
                 const OfficeHolder* office) {
   const StopSignal stop;
   runtime::RunCoordinatorOptions run_options;
-  run_options.listen = options.listen;
+  run_options.listen = options.process.listen;
   run_options.beat = [office] {
     if (office != nullptr) office->beat();
   };
@@ -88,7 +86,8 @@ void run_in_office(const Options& options, const config::Config& config) {
 }
 
 void run(const Options& options) {
-  check_network_address(options.listen, options.insecure_network);
+  check_network_address(options.process.listen,
+                        options.process.insecure_network);
   const config::Config config = load_run_config(options.process.run, {});
   if (options.process.inherits) return run_in_office(options, config);
   const checkpoint::RunLock lock(options.process.run);
@@ -105,10 +104,10 @@ void add_coordinator(CLI::App& app) {
       "Coordinates a run of several machines; `train` starts its own.",
       "  colossus coordinator runs/kjv --listen 127.0.0.1:7000");
   add_run_process_flags(*command, options->process);
-  command->add_option("--listen", options->listen,
-                      "address for agents and commands; port 0 takes a free "
-                      "one");
-  add_insecure_network_flag(*command, options->insecure_network);
+  CLI::Option* listen = command->get_option("--listen");
+  listen->description(
+      "address for agents and commands; port 0 takes a free one");
+  listen->group(command->get_option("--join")->get_group());
   set_action(*command, [options] { run(*options); });
 }
 

@@ -14,11 +14,13 @@
 #include "cli/trained_model.h"
 #include "cli/training_data.h"
 #include "distributed/life.h"
+#include "distributed/network.h"
 #include "distributed/seat.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "runtime/board_link.h"
 #include "runtime/rank.h"
 #include "runtime/run_memory.h"
+#include "runtime/slice_source.h"
 #include "tensor/arena.h"
 
 namespace colossus::cli {
@@ -43,6 +45,18 @@ distributed::KeeperOptions keeper_options(const Options& options) {
   return keeper;
 }
 
+// For ranks of machines that are there, or may join.
+std::unique_ptr<distributed::Network> open_network(
+    const Options& options, const config::Config& config,
+    agent::MachineMemory& machine, distributed::Seat& seat) {
+  auto network = std::make_unique<distributed::Network>(
+      runtime::machine_layout(config).run, options.rank,
+      distributed::NetworkOptions{.address = options.process.host});
+  network->serve(runtime::slice_source(machine.store()));
+  seat.listens_at(network->endpoint());
+  return network;
+}
+
 // Holds its seat in the main thread, by which the agent learns of its death.
 void run_rank(const Options& options) {
   const config::Config config = load_run_config(options.process.run, {});
@@ -56,6 +70,7 @@ void run_rank(const Options& options) {
             agent_process(options.process, inherited_fds(options.process)));
       });
   try {
+    const auto network = open_network(options, config, machine, seat);
     const TrainingInputs inputs = open_training_inputs(config);
     const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
         options.process.threads, options.process.target);
@@ -70,7 +85,8 @@ void run_rank(const Options& options) {
     ThreadPool pool(options.process.threads);
     distributed::MessageRing reports = machine.ring(options.slot, false);
     runtime::BoardLink link(seat, machine.windows(), pool, reports,
-                            real_clock(), config.run.steps, memory.sums);
+                            real_clock(), config.run.steps, memory.sums,
+                            network.get());
     const runtime::RankPlace place{.fs = real_file_system(),
                                    .clock = real_clock(),
                                    .backend = *backend,

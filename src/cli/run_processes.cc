@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file_system.h"
+#include "cli/network_address.h"
 
 namespace colossus::cli {
 namespace {
@@ -24,6 +25,11 @@ distributed::ProcessStart start_of(const std::string& command,
                      "--threads", std::to_string(options.threads)};
   if (!options.join.empty()) {
     start.arguments.insert(start.arguments.end(), {"--join", options.join});
+  }
+  start.arguments.insert(start.arguments.end(),
+                         {"--listen", options.listen, "--host", options.host});
+  if (options.insecure_network) {
+    start.arguments.emplace_back("--insecure-network");
   }
   start.arguments.emplace_back("--inherits");
   start.fds = std::move(fds);
@@ -44,6 +50,9 @@ void add_run_process_flags(CLI::App& command, RunProcessOptions& options) {
   command.add_option("--threads", options.threads)->group("");
   command.add_option("--join", options.join,
                      "the coordinator's address, if it is on another machine");
+  command.add_option("--listen", options.listen)->group("");
+  add_host_option(command, options.host);
+  add_insecure_network_flag(command, options.insecure_network);
   command.add_flag("--inherits", options.inherits)->group("");
 }
 

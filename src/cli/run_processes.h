@@ -23,8 +23,11 @@ namespace colossus::cli {
 struct RunProcessOptions {
   std::string run;  // its folder
   std::string target = "auto";
-  int threads = 1;        // of the machine
-  std::string join;       // the coordinator's address; empty: this machine's
+  int threads = 1;   // of the machine
+  std::string join;  // the coordinator's address; empty: this machine's
+  std::string listen = "127.0.0.1:0";  // of this machine's coordinator
+  std::string host = "127.0.0.1";      // of this machine, for ranks elsewhere
+  bool insecure_network = false;       // addresses may be beyond loopback
   bool inherits = false;  // the machine's memory and, here, the run's lock
 };
 

@@ -16,6 +16,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "cli/commands.h"
 #include "cli/generated_samples.h"
+#include "cli/network_address.h"
 #include "cli/processor_name.h"
 #include "cli/run_processes.h"
 #include "cli/stop_signal.h"
@@ -40,6 +41,11 @@ struct Options {
   std::vector<std::string> overrides;
   std::optional<int64_t> ranks;
   std::optional<int64_t> spares;
+  std::string listen;  // where other machines join; empty: none do
+  std::string host;
+  bool insecure_network = false;
+
+  bool shared() const { return ranks || spares || !listen.empty(); }
 };
 
 config::Config config_of_new_run(const Options& options) {
@@ -129,12 +135,26 @@ void check_ranks(const Options& options, const config::Config& config) {
       ranks, config.run.num_shards);
 }
 
-// The run's processes, as soon as the user names ranks.
+void set_addresses(const Options& options, RunProcessOptions& process) {
+  if (options.listen.empty()) return;
+  check_network_address(options.listen, options.insecure_network);
+  process.listen = options.listen;
+  process.host = options.host.empty() ? host_of(options.listen) : options.host;
+  check_host(process.host, options.insecure_network);
+  process.insecure_network = options.insecure_network;
+  fmt::print("other machines join with: colossus agent {} --join {}\n",
+             process.run,
+             options.listen.ends_with(":0")
+                 ? fmt::format("$(cat {}/coordinator.address)", process.run)
+                 : options.listen);
+}
+
+// The run's processes, as soon as the user names ranks, or lets machines join.
 std::optional<runtime::RunProcesses> run_processes(const Options& options,
                                                    const config::Config& config,
                                                    int threads,
                                                    const StopSignal& stop) {
-  if (!options.ranks && !options.spares) return std::nullopt;
+  if (!options.shared()) return std::nullopt;
   runtime::RunProcesses processes;
   processes.ranks = options.ranks.value_or(1);
   processes.spares = options.spares.value_or(0);
@@ -142,6 +162,7 @@ std::optional<runtime::RunProcesses> run_processes(const Options& options,
   process.run = config.run.dir;
   process.target = config.kernels.target;
   process.threads = threads;
+  set_addresses(options, process);
   processes.start_coordinator = [process](const std::vector<int>& fds) {
     distributed::start_process(coordinator_process(process, fds));
   };
@@ -167,9 +188,8 @@ void run(const Options& options) {
   const config::Config config =
       resume ? config_of_old_run(options) : config_of_new_run(options);
   check_ranks(options, config);
-  const bool shared = options.ranks || options.spares;
   // Of a shared run, a second Ctrl-C ends all its processes, a third this one.
-  const StopSignal stop(shared ? 1 : 0);
+  const StopSignal stop(options.shared() ? 1 : 0);
   const TrainingInputs inputs = open_training_inputs(config);
   const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
       static_cast<int>(config.kernels.threads), config.kernels.target);
@@ -221,6 +241,12 @@ void add_train(CLI::App& app) {
       ->add_option("--spares", options->spares,
                    "more processes, that stand by for one that is lost")
       ->check(CLI::Range(0, 15));
+  command->add_option("--listen", options->listen,
+                      "HOST:PORT where other machines may join (colossus agent "
+                      "RUN --join HOST:PORT), which share the run's folder and "
+                      "data");
+  add_host_option(*command, options->host);
+  add_insecure_network_flag(*command, options->insecure_network);
   add_set_flag(*command, options->overrides);
   set_action(*command, [options] { run(*options); });
 }

@@ -5,6 +5,16 @@
 #include "base/error.h"
 
 namespace colossus::config {
+
+int64_t word_of(const Endpoint& endpoint) {
+  return int64_t{endpoint.address} << 16 | endpoint.port;
+}
+
+bool is_endpoint_word(int64_t word) { return word >> 48 == 0; }
+
+Endpoint endpoint_of(int64_t word) {
+  return {static_cast<uint32_t>(word >> 16), static_cast<uint16_t>(word)};
+}
 namespace {
 
 std::vector<int64_t> positions_of(const std::vector<int64_t>& ranks,
@@ -17,6 +27,13 @@ std::vector<int64_t> positions_of(const std::vector<int64_t>& ranks,
 }
 
 }  // namespace
+
+bool takes_part(const Placement& placement, int64_t rank) {
+  const auto has = [rank](const std::vector<int64_t>& ranks) {
+    return std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
+  };
+  return has(placement.owner_S) || has(placement.backup_S);
+}
 
 std::vector<int64_t> owned_shards(const Placement& placement, int64_t rank) {
   return positions_of(placement.owner_S, rank);

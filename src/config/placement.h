@@ -11,11 +11,26 @@
 
 namespace colossus::config {
 
+// Where a rank listens for the ranks of other machines: IPv4, in the order that
+// numbers are written in. Port 0: nowhere.
+struct Endpoint {
+  uint32_t address = 0;
+  uint16_t port = 0;
+  bool operator==(const Endpoint&) const = default;
+};
+
+// Address * 2^16 + port, for messages and records; whoever reads a word checks
+// is_endpoint_word.
+int64_t word_of(const Endpoint& endpoint);
+bool is_endpoint_word(int64_t word);
+Endpoint endpoint_of(int64_t word);
+
 // A process that can host shards. Numbers are never given twice in a run: a
 // restarted rank is another one.
 struct Member {
   int64_t rank = 0;
   int64_t machine = 0;
+  Endpoint endpoint = {};  // nowhere where all members are on one machine
   bool operator==(const Member&) const = default;
 };
 
@@ -41,6 +56,8 @@ struct View {
   bool operator==(const View&) const = default;
 };
 
+// Whether `rank` owns or backs up a shard; else it is a spare.
+bool takes_part(const Placement& placement, int64_t rank);
 // Shards with their owner `rank`, ascending.
 std::vector<int64_t> owned_shards(const Placement& placement, int64_t rank);
 // Slices whose backup is `rank`, ascending.

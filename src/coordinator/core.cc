@@ -115,6 +115,7 @@ void CoordinatorCore::decide() {
   if (is_over()) return;
   note_silent_machines();
   note_lost_ranks();
+  note_cut_links();
   note_checkpoint();
   end_when_saved();
   if (is_over()) return;
@@ -175,13 +176,18 @@ void CoordinatorCore::note_lost_ranks() {
 }
 
 // A checkpoint counts once every owner of the present view wrote its slices of
-// that very step: one that wrote a later one may have skipped it.
+// that very step (one that wrote a later one may have skipped it), or one of
+// them those of all.
 void CoordinatorCore::note_checkpoint() {
   if (state_.begun == nullptr) return;
   const config::View& view = state_.begun->view;
   std::optional<int64_t> saved;
   for (const int64_t owner : view.placement.owner_S) {
     const RankSlot* slot = reported_slot(owner);
+    if (slot != nullptr && slot->saved_all && slot->saved_view == view.number) {
+      saved = slot->saved_step;
+      break;
+    }
     const bool counts =
         slot != nullptr && (slot->saved_view == view.number ||
                             options_.mutation == Mutation::kSaveOfOldView);

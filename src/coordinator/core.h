@@ -46,6 +46,9 @@ struct CoordinatorOptions {
   int64_t straggler_percent = 150;
   int64_t straggler_reports = 20;
   bool replace_stragglers = false;
+  // Two ranks whose machines report for so long that one cannot reach the
+  // other: one of them is given up.
+  int64_t link_patience_us = 500'000;
   // So many ranks may be lost without a step between before the run ends as
   // failed: they would be lost for ever. 0: any number.
   int64_t most_losses_without_step = 0;
@@ -90,6 +93,12 @@ class CoordinatorCore {
     int64_t sent_us = kNone;
     int64_t sent_version = kNone;
   };
+  // A rank said that its connection to another one broke.
+  struct CutLink {
+    int64_t view = 0;
+    int64_t first = kNone, second = kNone;  // ascending
+    int64_t since_us = 0;                   // when it was heard first
+  };
   struct Slowness {
     int64_t rank = 0;
     int64_t count = 0;
@@ -111,6 +120,7 @@ class CoordinatorCore {
   bool is_over() const;
   void note_silent_machines();
   void note_lost_ranks();
+  void note_cut_links();
   static std::string how_it_ended(const AgentReport& report, int64_t rank);
   void note_checkpoint();
   void end_when_saved();
@@ -124,6 +134,9 @@ class CoordinatorCore {
   bool all_ranks_on_one_machine() const;
   int64_t ranks_on(int64_t machine) const;
   bool hosts_ranks(const MachineState& machine) const;
+  std::optional<CutLink> old_cut_link();
+  bool is_reported_since(int64_t rank, int64_t us) const;
+  int64_t loser_of(const CutLink& link) const;
   void note_stragglers();
   bool is_new_straggler(const RankSlot& slot, int64_t median);
   bool has_ready_spare() const;
@@ -145,6 +158,7 @@ class CoordinatorCore {
   std::vector<config::Member> members_of_view() const;
   StartChoice start_choice() const;
   bool waits_for_copies(const StartChoice& choice) const;
+  bool waits_for_givers(const StartChoice& choice) const;
   ViewBegun view_of(const StartChoice& choice,
                     std::vector<config::Member> members) const;
 
@@ -179,6 +193,7 @@ class CoordinatorCore {
   int64_t prepared_us_ = 0;    // of the newest PREPARE, or this core's start
   int64_t start_wait_us_ = 0;  // of the newest rank assigned, or the start
   std::vector<Slowness> slowness_;
+  std::vector<CutLink> cut_links_;  // of the present view
   std::optional<GradientAudit> audit_;
   std::vector<int64_t> asked_;  // by the audit
   std::string lost_reason_;     // of the newest loss, for the next view's

@@ -103,6 +103,64 @@ void CoordinatorCore::release_surplus_ranks() {
   }
 }
 
+// The machine of who is lost mostly tells so itself, and soon, or is silent: a
+// link counts as cut only if both ranks still live in the eyes of their agents
+// when the complaint is old.
+void CoordinatorCore::note_cut_links() {
+  if (state_.begun == nullptr || state_.preparing) return;
+  const std::optional<CutLink> link = old_cut_link();
+  if (!link.has_value()) return;
+  lose_rank(loser_of(*link),
+            fmt::format("ranks {} and {} cannot reach each other: rank {} is "
+                        "given up",
+                        link->first, link->second, loser_of(*link)));
+  cut_links_.clear();
+}
+
+std::optional<CoordinatorCore::CutLink> CoordinatorCore::old_cut_link() {
+  const int64_t view = state_.begun->view.number;
+  std::erase_if(cut_links_,
+                [&](const auto& link) { return link.view != view; });
+  for (const RankState& rank : state_.ranks) {
+    const RankSlot* slot = reported_slot(rank.rank);
+    const bool complains = slot != nullptr && slot->view == view &&
+                           slot->unreachable != kNone &&
+                           state_.rank(slot->unreachable) != nullptr;
+    if (!complains) continue;
+    const auto [first, second] = std::minmax(rank.rank, slot->unreachable);
+    auto link = std::find_if(
+        cut_links_.begin(), cut_links_.end(),
+        [&](const auto& l) { return l.first == first && l.second == second; });
+    if (link == cut_links_.end()) {
+      cut_links_.push_back({view, first, second, now_us_});
+      continue;
+    }
+    const int64_t until = link->since_us + options_.link_patience_us;
+    if (is_reported_since(first, until) && is_reported_since(second, until)) {
+      return *link;
+    }
+  }
+  return std::nullopt;
+}
+
+bool CoordinatorCore::is_reported_since(int64_t rank, int64_t us) const {
+  const Heard* heard = heard_of(state_.rank(rank)->machine);
+  return reported_slot(rank) != nullptr && heard->last_us >= us;
+}
+
+// That on the machine with fewer ranks in the view, so that the most go on; of
+// equals the newer one.
+int64_t CoordinatorCore::loser_of(const CutLink& link) const {
+  const auto beside = [this](int64_t rank) {
+    const int64_t machine = state_.rank(rank)->machine;
+    return std::count_if(
+        state_.ranks.begin(), state_.ranks.end(), [&](const RankState& other) {
+          return other.machine == machine && takes_part(other.rank);
+        });
+  };
+  return beside(link.first) < beside(link.second) ? link.first : link.second;
+}
+
 // Each once, however long it stays slow in this view.
 bool CoordinatorCore::is_new_straggler(const RankSlot& slot, int64_t median) {
   const bool slow = slot.shard_us * 100 > median * options_.straggler_percent;

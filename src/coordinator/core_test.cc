@@ -297,6 +297,126 @@ TEST_F(Run, StopsAfterACheckpoint) {
   EXPECT_TRUE(orders_[0].ranks.empty());
 }
 
+TEST_F(Run, OneRankMaySaveForAll) {
+  start();
+  commit(5);
+  const int64_t chief = core_->state().begun->view.placement.owner_S[0];
+  for (const int64_t view :
+       {core_->state().number - 1, core_->state().number}) {
+    for (const int64_t machine : {0, 1}) {
+      AgentReport report = obedient(machine);
+      for (RankSlot& slot : report.ranks) {
+        if (slot.rank != chief) continue;
+        slot.saved_all = true;
+        slot.saved_view = view;
+        slot.saved_step = 5;
+      }
+      tell(report);
+    }
+    const bool present = view == core_->state().number;
+    EXPECT_EQ(core_->state().checkpoint_step, present ? 5 : 0);
+  }
+}
+
+TEST_F(Run, AViewSaysWhereItsRanksListen) {
+  for (int round = 0; round < 4; ++round) {
+    for (const int64_t machine : {0, 1}) {
+      AgentReport report = obedient(machine);
+      for (RankSlot& slot : report.ranks) {
+        slot.endpoint = {0x0a000001, static_cast<uint16_t>(7000 + slot.rank)};
+      }
+      tell(report);
+    }
+  }
+  ASSERT_NE(orders_[0].begun, nullptr);
+  for (const config::Member& member : orders_[0].begun->view.members) {
+    const auto port = static_cast<uint16_t>(7000 + member.rank);
+    EXPECT_EQ(member.endpoint, (config::Endpoint{0x0a000001, port}));
+  }
+  EXPECT_TRUE(replay(journal_) == core_->state());
+}
+
+// Two ranks on machine 0, one on machine 1.
+class CutLink : public Run {
+ protected:
+  CutLink() {
+    journal_ = {SizeAsked{3, 0, "new run"}};
+    restart();
+  }
+
+  void start_three() {
+    start();
+    commit(5);
+    ASSERT_EQ(core_->state().begun->view.members.size(), 3U);
+    for (const config::Member& m : core_->state().begun->view.members) {
+      by_machine_[m.machine].push_back(m.rank);
+    }
+    if (by_machine_[0].size() < by_machine_[1].size()) many_ = 1;
+    few_rank_ = by_machine_[1 - many_].front();
+  }
+
+  // A rank of the machine with two says that it cannot reach the third.
+  void complain(int64_t view) {
+    AgentReport report = obedient(many_);
+    report.ranks.front().unreachable = few_rank_;
+    for (RankSlot& slot : report.ranks) slot.view = view;
+    tell(report);
+  }
+
+  // Who was given up because of it; kNone: nobody.
+  int64_t given_up() const {
+    const auto* lost = last<RankLost>();
+    const bool cut = lost != nullptr &&
+                     lost->reason.find("cannot reach") != std::string::npos;
+    return cut ? lost->rank : kNone;
+  }
+
+  int64_t many_ = 0;
+  int64_t few_rank_ = 0;
+  std::map<int64_t, std::vector<int64_t>> by_machine_;
+};
+
+TEST_F(CutLink, CostsTheRankOfTheMachineWithFewer) {
+  options_.link_patience_us = 300;
+  restart();
+  start_three();
+  const int64_t view = core_->state().number;
+  for (int i = 0; i < 3; ++i) {
+    complain(view);
+    obey(1 - many_);
+    EXPECT_EQ(given_up(), kNone);
+    wait(100);
+  }
+  obey(1 - many_);
+  complain(view);
+  EXPECT_EQ(given_up(), few_rank_);
+  EXPECT_TRUE(core_->state().preparing);
+}
+
+TEST_F(CutLink, IsNoneWhileTheOtherMachineIsSilent) {
+  options_.link_patience_us = 300;
+  options_.silence_us = 5000;
+  restart();
+  start_three();
+  for (int i = 0; i < 20; ++i) {
+    complain(core_->state().number);
+    wait(100);
+  }
+  EXPECT_EQ(given_up(), kNone);
+}
+
+TEST_F(CutLink, OfAnOlderViewCountsForNothing) {
+  options_.link_patience_us = 300;
+  restart();
+  start_three();
+  for (int i = 0; i < 20; ++i) {
+    complain(core_->state().number - 1);
+    obey(1 - many_);
+    wait(100);
+  }
+  EXPECT_EQ(given_up(), kNone);
+}
+
 TEST_F(Run, CommitsNoCheckpointOfAnOlderView) {
   start();
   commit(5);

@@ -57,7 +57,7 @@ std::vector<config::Member> CoordinatorCore::ready_members() const {
   for (const RankState& rank : state_.ranks) {
     const RankSlot* slot = reported_slot(rank.rank);
     if (slot != nullptr && slot->ready) {
-      members.push_back({rank.rank, rank.machine});
+      members.push_back({rank.rank, rank.machine, slot->endpoint});
     }
   }
   return members;
@@ -255,6 +255,11 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
   for (const config::Member& member : request.members) {
     view.members.push_back(member.rank);
     view.machines.push_back(member.machine);
+    view.endpoints.push_back(config::word_of(member.endpoint));
+  }
+  if (std::all_of(view.endpoints.begin(), view.endpoints.end(),
+                  [](int64_t word) { return word == 0; })) {
+    view.endpoints.clear();
   }
   const auto source = [&](size_t slice, int64_t rank) {
     if (choice.from_checkpoint || rank == config::kNoBackup) {
@@ -272,10 +277,27 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
   return view;
 }
 
+// A rank of a machine gives its copies to other machines: while each rank that
+// could give some slice only starts, it is worth waiting for.
+bool CoordinatorCore::waits_for_givers(const StartChoice& choice) const {
+  if (choice.from_checkpoint || !waits_for_starting_ranks()) return false;
+  const std::vector<config::Member> members = ready_members();
+  const auto gives = [&](int64_t machine) {
+    return std::any_of(members.begin(), members.end(), [&](const auto& member) {
+      return member.machine == machine;
+    });
+  };
+  return std::any_of(choice.machines_S.begin(), choice.machines_S.end(),
+                     [&](const std::vector<int64_t>& machines) {
+                       return std::none_of(machines.begin(), machines.end(),
+                                           gives);
+                     });
+}
+
 void CoordinatorCore::begin_if_answered() {
   if (!state_.preparing || !all_answered()) return;
   const StartChoice choice = start_choice();
-  if (waits_for_copies(choice)) return;
+  if (waits_for_copies(choice) || waits_for_givers(choice)) return;
   drop_unsound(choice);
   const std::vector<config::Member> members = members_of_view();
   if (members.empty()) return;

@@ -122,8 +122,10 @@ struct ViewBegun {
   int64_t start_step = 0;
   int64_t last_step = 0;  // none is made after it
   bool save_and_stop = false;
-  std::vector<int64_t> members;        // ranks, ascending
-  std::vector<int64_t> machines;       // theirs
+  std::vector<int64_t> members;   // ranks, ascending
+  std::vector<int64_t> machines;  // theirs
+  // Where they listen (config::word_of); empty: none does.
+  std::vector<int64_t> endpoints;
   std::vector<int64_t> owners;         // by shard
   std::vector<int64_t> backups;        // by slice; -1: none
   std::vector<int64_t> owner_sources;  // by slice: a machine; -1: checkpoint
@@ -139,6 +141,7 @@ struct ViewBegun {
     v.field("save_and_stop", save_and_stop);
     v.field("members", members);
     v.field("machines", machines);
+    v.field("endpoints", endpoints);
     v.field("owners", owners);
     v.field("backups", backups);
     v.field("owner_sources", owner_sources);

@@ -92,6 +92,11 @@ void check_lengths(const ViewBegun& d) {
   const size_t num_shards = d.owners.size();
   require(num_shards > 0, d.kName, d.number);
   require(d.members.size() == d.machines.size(), d.kName, d.number);
+  require(d.endpoints.empty() || d.endpoints.size() == d.members.size(),
+          d.kName, d.number);
+  for (const int64_t word : d.endpoints) {
+    require(config::is_endpoint_word(word), d.kName, d.number);
+  }
   require(d.backups.size() == num_shards, d.kName, d.number);
   require(d.owner_sources.size() == num_shards, d.kName, d.number);
   require(d.backup_sources.size() == num_shards, d.kName, d.number);
@@ -119,7 +124,9 @@ void apply_one(RunState& state, const ViewBegun& d) {
   begun->view.reason = d.reason;
   begun->view.placement = {d.owners, d.backups};
   for (size_t i = 0; i < d.members.size(); ++i) {
-    begun->view.members.push_back({d.members[i], d.machines[i]});
+    const int64_t word = d.endpoints.empty() ? 0 : d.endpoints[i];
+    begun->view.members.push_back(
+        {d.members[i], d.machines[i], config::endpoint_of(word)});
   }
   begun->owner_source_S = d.owner_sources;
   begun->backup_source_S = d.backup_sources;

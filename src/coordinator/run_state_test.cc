@@ -115,13 +115,15 @@ TEST(RunState, RefusesRecordsThatContradictThoseBefore) {
 }
 
 TEST(RunState, RefusesAViewWhoseListsDoNotFitTogether) {
-  for (int broken = 0; broken < 5; ++broken) {
+  for (int broken = 0; broken < 7; ++broken) {
     ViewBegun v = view(2);
     if (broken == 0) v.machines.clear();
     if (broken == 1) v.backups.pop_back();
     if (broken == 2) v.owner_sources.pop_back();
     if (broken == 3) v.hashes.resize(1);
     if (broken == 4) v.owners.clear();
+    if (broken == 5) v.endpoints = {1, 2};
+    if (broken == 6) v.endpoints = {int64_t{1} << 48};
     std::vector<Decision> journal = short_journal();
     journal.push_back(PrepareBegun{2, kAtOnce, false, "again"});
     journal.push_back(v);

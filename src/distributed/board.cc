@@ -67,9 +67,7 @@ std::optional<RecomputedGradient> recomputed_of(const SlotData& data) {
 }
 
 bool needs(const config::View& view, int64_t rank) {
-  const config::Placement& placement = view.placement;
-  return !config::owned_shards(placement, rank).empty() ||
-         !config::backed_up_slices(placement, rank).empty();
+  return config::takes_part(view.placement, rank);
 }
 
 }  // namespace
@@ -208,6 +206,8 @@ SlotReport Board::report(int slot) const {
   report.number = static_cast<int64_t>(state / 256);
   report.rank = data.rank.load();
   report.pid = static_cast<pid_t>(data.pid.load());
+  report.unreachable = data.unreachable.load();
+  report.endpoint = decode_endpoint(data.endpoint.load());
   report.beats = data.beats.load(std::memory_order_relaxed);
   report.away = data.away.load() != 0;
   report.committed_step = data.committed_step.load();
@@ -275,6 +275,8 @@ std::optional<RecomputeCall> Board::recompute_call() const {
           "a call to compute again is out of bounds");
   return call;
 }
+
+void Board::disturb_view(int64_t number) { disturb(order_of(number)); }
 
 // Whether the work that is going on cannot do without `rank`.
 bool Board::is_needed(int64_t rank) const {

@@ -39,6 +39,10 @@ struct SlotReport {
   int64_t number = 0;
   int64_t rank = -1;
   pid_t pid = 0;
+  config::Endpoint endpoint;  // where it listens
+  // Whose connection broke in the view that it runs under, or did; -1:
+  // nobody's.
+  int64_t unreachable = -1;
   uint64_t beats = 0;
   bool away = false;  // no beats are expected
   int64_t committed_step = 0;
@@ -101,6 +105,11 @@ class Board {
   void mark_lost(int slot);
   // Ranks that wait because of a difference look at it.
   void call_recompute(const RecomputeCall& call);
+
+  // View `number` cannot go on: a rank of another machine is out of reach. All
+  // who work under it here are told to let go; nothing if it is not in force.
+  // Any thread.
+  void disturb_view(int64_t number);
 
   // What everybody reads.
 

@@ -37,7 +37,9 @@ struct alignas(64) SlotData {
   // Written by the rank.
   alignas(64) std::atomic<int64_t> pid;
   std::atomic<int64_t> rank;
-  std::atomic<uint64_t> state;  // view number * 256 + SlotState
+  std::atomic<uint64_t> endpoint;    // where it listens
+  std::atomic<int64_t> unreachable;  // a rank of another machine, or -1
+  std::atomic<uint64_t> state;       // view number * 256 + SlotState
   std::atomic<int64_t> committed_step;
   std::atomic<double> step_seconds;
   std::atomic<double> compute_seconds;

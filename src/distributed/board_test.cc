@@ -46,9 +46,19 @@ TEST(Board, ShowsWhatWasPostedToWhoOpensIt) {
   const Posted posted = other.posted();
   EXPECT_EQ(posted.kind, PostedKind::kBegin);
   EXPECT_EQ(posted.view, view_of(7));
+  EXPECT_TRUE(posted.hash_S.empty());
   EXPECT_EQ(posted.sequence, 1u);
   EXPECT_EQ(other.order(), order_of(7));
   EXPECT_EQ(other.num_slots(), 4);
+}
+
+TEST(Board, ShowsTheStateThatAViewStartsFrom) {
+  Board board = make_board();
+  Posted posted = {PostedKind::kBegin, view_of(7), 0, {{1, 2}, {3, 4}}};
+  EXPECT_THROW(board.post(posted), RunError);  // of 4 slices
+  posted.hash_S.insert(posted.hash_S.end(), {{5, 6}, {7, 8}});
+  ASSERT_TRUE(board.post(posted));
+  EXPECT_EQ(open_again(board).posted().hash_S, posted.hash_S);
 }
 
 TEST(Board, DropsPostingsOfOlderViews) {

@@ -11,12 +11,8 @@
 // order word), or when its deadline passes. The group is of no use then; what
 // the interrupted call was to write is undefined.
 //
-// The seam for other transports is this interface. SharedMemoryGroup (ranks of
-// one machine, or threads) reads the peers' windows in place. A group over
-// machines would add, before the same TreeSum, one lane a remote block: local
-// memory into which a peer machine's sums of the wanted slices are received,
-// once a machine and not once a rank; and in all_gather it would send the
-// slices that this machine owns and receive the others straight into `full`.
+// SharedMemoryGroup (ranks of one machine, or threads) reads the peers' windows
+// in place. MachinesGroup adds to that what the ranks of other machines send.
 // The phases, the placements and the order of sums are the same.
 #pragma once
 
@@ -69,6 +65,16 @@ class ProcessGroup {
   virtual void all_gather(const SlicesIn& updated_S, float* full) = 0;
   // The same, from the owners' updated() windows.
   virtual void all_gather(float* full) = 0;
+
+  // New weights for memory that the ranks of a machine share. from_S: of the
+  // slices that this rank owns or backs up. to_S: of those that it bears
+  // (below) where they are to be; null: not needed. Who meets the others after
+  // it may read what all bearers of its machine wrote. Like `all_gather`, once
+  // between two meetings.
+  virtual void share_weights(const SlicesIn& from_S, const SlicesOut& to_S) = 0;
+  // Slices of which this rank brings the weights to its machine, whose owner is
+  // on another one. None on a single machine.
+  virtual std::vector<int64_t> borne_slices() const = 0;
 
   // Returns once all participants have come to the same call: what each of them
   // wrote before may be read.

@@ -53,6 +53,39 @@ void validate(const Posted& posted) {
 
 }  // namespace
 
+uint64_t encode_endpoint(const config::Endpoint& endpoint) {
+  return static_cast<uint64_t>(config::word_of(endpoint));
+}
+
+config::Endpoint decode_endpoint(uint64_t word) {
+  const auto number = static_cast<int64_t>(word);
+  require(config::is_endpoint_word(number), "an endpoint", number);
+  return config::endpoint_of(number);
+}
+
+namespace {
+
+void encode_hashes(const std::vector<Hash128>& hash_S, PostedData& data) {
+  data.has_hashes = hash_S.empty() ? 0 : 1;
+  for (size_t slice = 0; slice < hash_S.size(); ++slice) {
+    data.hash_high_S[slice] = hash_S[slice].high;
+    data.hash_low_S[slice] = hash_S[slice].low;
+  }
+}
+
+std::vector<Hash128> decode_hashes(const PostedData& data) {
+  require(data.has_hashes <= 1, "whether it has hashes",
+          static_cast<int64_t>(data.has_hashes));
+  std::vector<Hash128> hash_S;
+  const int64_t count = data.has_hashes == 1 ? data.num_shards : 0;
+  for (size_t slice = 0; slice < static_cast<size_t>(count); ++slice) {
+    hash_S.push_back({data.hash_high_S[slice], data.hash_low_S[slice]});
+  }
+  return hash_S;
+}
+
+}  // namespace
+
 PostedData encode_posted(const Posted& posted) {
   const config::View& view = posted.view;
   const auto members = static_cast<int64_t>(view.members.size());
@@ -62,6 +95,8 @@ PostedData encode_posted(const Posted& posted) {
   require(view.placement.backup_S.size() == view.placement.owner_S.size(),
           "the number of backups",
           static_cast<int64_t>(view.placement.backup_S.size()));
+  require(posted.hash_S.empty() || std::ssize(posted.hash_S) == shards,
+          "the number of hashes", std::ssize(posted.hash_S));
   validate(posted);
   PostedData data = {};
   data.kind = static_cast<uint64_t>(posted.kind);
@@ -73,11 +108,13 @@ PostedData encode_posted(const Posted& posted) {
   for (size_t i = 0; i < view.members.size(); ++i) {
     data.rank[i] = view.members[i].rank;
     data.machine[i] = view.members[i].machine;
+    data.endpoint[i] = encode_endpoint(view.members[i].endpoint);
   }
   std::copy(view.placement.owner_S.begin(), view.placement.owner_S.end(),
             data.owner_S.begin());
   std::copy(view.placement.backup_S.begin(), view.placement.backup_S.end(),
             data.backup_S.begin());
+  encode_hashes(posted.hash_S, data);
   std::memcpy(data.reason.data(), view.reason.data(),
               std::min(view.reason.size(), data.reason.size() - 1));
   return data;
@@ -97,12 +134,14 @@ Posted decode_posted(const PostedData& data) {
   require(data.stop <= 1, "its stop", static_cast<int64_t>(data.stop));
   view.stop = data.stop == 1;
   for (size_t i = 0; i < static_cast<size_t>(data.num_members); ++i) {
-    view.members.push_back({data.rank[i], data.machine[i]});
+    view.members.push_back(
+        {data.rank[i], data.machine[i], decode_endpoint(data.endpoint[i])});
   }
   view.placement.owner_S.assign(data.owner_S.begin(),
                                 data.owner_S.begin() + data.num_shards);
   view.placement.backup_S.assign(data.backup_S.begin(),
                                  data.backup_S.begin() + data.num_shards);
+  posted.hash_S = decode_hashes(data);
   view.reason.assign(data.reason.data(),
                      ::strnlen(data.reason.data(), data.reason.size()));
   validate(posted);

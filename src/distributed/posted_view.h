@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
+#include "base/hash.h"
 #include "config/placement.h"
 
 namespace colossus::distributed {
@@ -26,6 +28,9 @@ struct Posted {
   PostedKind kind = PostedKind::kNothing;
   config::View view;      // the reason is cut to fit
   uint64_t sequence = 0;  // of this posting; given by the board
+  // Of a view to begin, by slice: the hash of the state it starts from. Empty:
+  // that lies in no memory, and is read from the checkpoint or made anew.
+  std::vector<Hash128> hash_S = {};
 
   bool operator==(const Posted&) const = default;
 };
@@ -38,12 +43,20 @@ struct PostedData {
   uint64_t stop;  // 0 or 1
   int64_t num_members;
   int64_t num_shards;
+  uint64_t has_hashes;  // 0 or 1
   std::array<int64_t, kMaxMembers> rank;
   std::array<int64_t, kMaxMembers> machine;
+  std::array<uint64_t, kMaxMembers> endpoint;  // address * 2^16 + port
   std::array<int64_t, kMaxShards> owner_S;
   std::array<int64_t, kMaxShards> backup_S;
+  std::array<uint64_t, kMaxShards> hash_high_S, hash_low_S;
   std::array<char, 256> reason;  // ends with a zero
 };
+
+// An endpoint as one word; of a word, what it must be: a RunError if it is
+// none.
+uint64_t encode_endpoint(const config::Endpoint& endpoint);
+config::Endpoint decode_endpoint(uint64_t word);
 
 // Throws RunError if it does not fit: more than kMaxMembers or kMaxShards.
 PostedData encode_posted(const Posted& posted);

@@ -59,6 +59,8 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   data_.lost.store(0);
   data_.pid.store(::getpid());
   data_.rank.store(rank);
+  data_.endpoint.store(0);
+  data_.unreachable.store(-1);
   data_.phase.store(0);
   data_.awaited.store(-1);
   data_.away.store(0);
@@ -96,8 +98,17 @@ void Seat::report(SlotState state, int64_t number) {
   ring(board_.data().news);
 }
 
+void Seat::listens_at(const config::Endpoint& endpoint) {
+  data_.endpoint.store(encode_endpoint(endpoint));
+}
+
 void Seat::prepared(int64_t number) { report(SlotState::kPrepared, number); }
 void Seat::running(int64_t number) { report(SlotState::kRunning, number); }
+
+void Seat::cannot_reach(int64_t peer) const {
+  data_.unreachable.store(peer);
+  ring(board_.data().news);
+}
 
 void Seat::failed(const std::string& why) {
   data_.text.fill(0);

@@ -42,8 +42,12 @@ class Seat {
   void set_away(bool away) const;
 
   // What the agent reads.
+  void listens_at(const config::Endpoint& endpoint);
   void prepared(int64_t number);
   void running(int64_t number);
+  // Rank `peer` of another machine, in the view that runs here; -1: whoever it
+  // was, a new view has new connections. Any thread.
+  void cannot_reach(int64_t peer) const;
   void failed(const std::string& why);  // the last word; cut to fit
   void record_step(int64_t committed_step, double step_seconds,
                    double compute_seconds);

@@ -1,29 +1,12 @@
 #include "distributed/shared_memory_group.h"
 
-#include <algorithm>
 #include <cstring>
-#include <numeric>
-#include <thread>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "distributed/board_layout.h"
-#include "distributed/futex.h"
-#include "distributed/peer_lost.h"
 
 namespace colossus::distributed {
-namespace {
-
-// Floats of one piece of work for the pool: some 20 us.
-constexpr int64_t kPiece = 8 * TreeSum::kTile;
-constexpr int kSpins = 2000;  // 20 to 100 us, as long as a wake takes
-
-int spins_for(int64_t participants, const GroupOptions& options) {
-  if (options.spins >= 0) return options.spins;
-  return participants <= std::thread::hardware_concurrency() ? kSpins : 0;
-}
-
-}  // namespace
 
 SharedMemoryGroup::SharedMemoryGroup(const config::View& view, const Seat& seat,
                                      const Windows& windows, ThreadPool& pool,
@@ -32,46 +15,30 @@ SharedMemoryGroup::SharedMemoryGroup(const config::View& view, const Seat& seat,
       seat_(seat),
       windows_(windows),
       pool_(pool),
-      deadline_seconds_(options.deadline_seconds),
       num_shards_(static_cast<int64_t>(view.placement.owner_S.size())),
       slice_count_(windows.layout().padded_count / num_shards_),
-      phase_(static_cast<uint64_t>(view.number) << 32) {
-  COLOSSUS_CHECK(
-      view.number > 0 && view.number < kMaxNumber &&
-          num_shards_ <= kMaxShards &&
-          slice_count_ * num_shards_ == windows.layout().padded_count,
-      "view {} with {} shards of {} floats", view.number, num_shards_,
-      windows.layout().padded_count);
-  find_peers();
+      phases_(view.number, participants(view), seat, options),
+      participates_(config::takes_part(view.placement, seat.rank())) {
+  COLOSSUS_CHECK(num_shards_ <= kMaxShards && slice_count_ * num_shards_ ==
+                                                  windows.layout().padded_count,
+                 "{} shards of {} floats", num_shards_,
+                 windows.layout().padded_count);
   if (participates_) find_blocks();
-  spins_ = spins_for(static_cast<int64_t>(peers_.size()), options);
-  seat_.board().slot_data(seat_.slot()).phase.store(phase_);
 }
 
-void SharedMemoryGroup::find_peers() {
-  for (const config::Member& member : view_.members) {
-    if (config::owned_shards(view_.placement, member.rank).empty() &&
-        config::backed_up_slices(view_.placement, member.rank).empty()) {
-      continue;
+std::vector<int64_t> SharedMemoryGroup::participants(const config::View& view) {
+  std::vector<int64_t> ranks;
+  for (const config::Member& member : view.members) {
+    if (config::takes_part(view.placement, member.rank)) {
+      ranks.push_back(member.rank);
     }
-    const int slot = seat_.board().slot_of(member.rank);
-    if (slot < 0) {
-      // Lost since, and its slot given to another rank.
-      if (!seat_.in_force(view_.number)) {
-        throw PeerLost(fmt::format("rank {} is gone", member.rank),
-                       member.rank);
-      }
-      throw run_error("view {} names rank {}, which is not on this machine",
-                      view_.number, member.rank);
-    }
-    peers_.push_back({member.rank, slot});
-    if (member.rank == rank()) participates_ = true;
   }
+  return ranks;
 }
 
 void SharedMemoryGroup::find_blocks() {
   std::vector<config::ShardBlock> all;
-  for (const Peer& peer : peers_) {
+  for (const LocalPeer& peer : phases_.peers()) {
     const std::vector<config::ShardBlock> blocks = config::aligned_blocks(
         config::owned_shards(view_.placement, peer.rank), num_shards_);
     if (static_cast<int>(blocks.size()) > windows_.layout().max_blocks) {
@@ -110,14 +77,16 @@ float* SharedMemoryGroup::updated() const {
 void SharedMemoryGroup::reduce_scatter(const SlicesOut& total_S) {
   COLOSSUS_CHECK(participates_, "rank {} is a spare", rank());
   meet();
-  for_pieces(
-      my_slices_, [&](int64_t slice, int64_t begin, int64_t count, int thread) {
-        const int64_t offset = slice * slice_count_ + begin;
-        std::vector<const float*> from = block_gradient_;
-        for (const float*& gradient : from) gradient += offset;
-        tree_[0].sum(from, count, total_S[static_cast<size_t>(slice)] + begin,
-                     scratch_[static_cast<size_t>(thread)].data());
-      });
+  const auto sum = [&](int64_t item, int64_t begin, int64_t count, int thread) {
+    const int64_t slice = my_slices_[static_cast<size_t>(item)];
+    std::vector<const float*> from = block_gradient_;
+    for (const float*& gradient : from) {
+      gradient += slice * slice_count_ + begin;
+    }
+    tree_[0].sum(from, count, total_S[static_cast<size_t>(slice)] + begin,
+                 scratch_[static_cast<size_t>(thread)].data());
+  };
+  for_pieces(phases_, pool_, std::ssize(my_slices_), slice_count_, sum);
 }
 
 void SharedMemoryGroup::all_gather_values(Holder holder, int64_t width,
@@ -126,7 +95,7 @@ void SharedMemoryGroup::all_gather_values(Holder holder, int64_t width,
   COLOSSUS_CHECK(width > 0 && width <= kMaxValues, "width {}", width);
   // Two buffers in turn: who writes one has seen everybody end the phase in
   // between, and so be done with reading it.
-  const size_t parity = (phase_ + 1) % 2;
+  const size_t parity = phases_.next_parity();
   const auto record = [&](int64_t shard) {
     return seat_.board()
         .data()
@@ -152,19 +121,18 @@ void SharedMemoryGroup::all_gather_values(Holder holder, int64_t width,
 void SharedMemoryGroup::all_gather(const SlicesIn& updated_S, float* full) {
   COLOSSUS_CHECK(participates_, "rank {} is a spare", rank());
   meet();
-  std::vector<int64_t> slices(static_cast<size_t>(num_shards_));
-  std::iota(slices.begin(), slices.end(), 0);
-  for_pieces(slices, [&](int64_t slice, int64_t begin, int64_t count, int) {
+  const auto copy = [&](int64_t slice, int64_t begin, int64_t count, int) {
     const float* from = updated_S[static_cast<size_t>(slice)] + begin;
     float* to = full + slice * slice_count_ + begin;
     if (from == to) return;
     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-  });
+  };
+  for_pieces(phases_, pool_, num_shards_, slice_count_, copy);
 }
 
 void SharedMemoryGroup::all_gather(float* full) {
   SlicesIn updated_S(static_cast<size_t>(num_shards_));
-  for (const Peer& peer : peers_) {
+  for (const LocalPeer& peer : phases_.peers()) {
     const float* window = windows_.updated(peer.slot);
     for (const int64_t slice :
          config::owned_shards(view_.placement, peer.rank)) {
@@ -177,10 +145,11 @@ void SharedMemoryGroup::all_gather(float* full) {
 int64_t SharedMemoryGroup::commit(int64_t step) {
   COLOSSUS_CHECK(participates_, "rank {} is a spare", rank());
   const Board& board = seat_.board();
-  const size_t parity = (phase_ + 1) % 2;
+  const size_t parity = phases_.next_parity();
   // The first rank decides for all, so that all stop after the same step.
-  SlotData& first = board.slot_data(peers_[0].slot);
-  if (peers_[0].rank == rank()) {
+  const LocalPeer& chief = phases_.peers()[0];
+  SlotData& first = board.slot_data(chief.slot);
+  if (chief.rank == rank()) {
     const int64_t wish = board.wish();
     first.wish_at_commit[parity].store(wish > view_.number ? wish : 0);
   }
@@ -189,64 +158,8 @@ int64_t SharedMemoryGroup::commit(int64_t step) {
   return first.wish_at_commit[parity].load();
 }
 
-void SharedMemoryGroup::idle(double seconds) {
-  const Board& board = seat_.board();
-  seat_.wait(-1, 0, seconds, [&] {
-    check_in_force();
-    const Posted now = board.posted();
-    return now.view.number != view_.number || now.kind != PostedKind::kBegin;
-  });
-}
+void SharedMemoryGroup::idle(double seconds) { phases_.idle(seconds); }
 
-// Ends a phase.
-void SharedMemoryGroup::meet() {
-  check_in_force();
-  const Board& board = seat_.board();
-  ++phase_;
-  board.slot_data(seat_.slot()).phase.store(phase_);
-  for (const Peer& peer : peers_) {
-    SlotData& data = board.slot_data(peer.slot);
-    if (data.awaited.load() == seat_.slot()) ring(data.doorbell);
-  }
-  for (const Peer& peer : peers_) await(peer);
-}
-
-bool SharedMemoryGroup::reached(const Peer& peer) const {
-  check_in_force();
-  const uint64_t phase = seat_.board().slot_data(peer.slot).phase.load();
-  return phase >> 32 == phase_ >> 32 && phase >= phase_;
-}
-
-void SharedMemoryGroup::await(const Peer& peer) const {
-  const auto ready = [&] { return reached(peer); };
-  if (seat_.wait(peer.slot, spins_, deadline_seconds_, ready)) return;
-  throw PeerLost(
-      fmt::format("rank {} did not come within {:.1f} s to where rank {} waits",
-                  peer.rank, deadline_seconds_, rank()),
-      peer.rank);
-}
-
-void SharedMemoryGroup::check_in_force() const {
-  if (seat_.in_force(view_.number)) return;
-  throw PeerLost(fmt::format("view {} is over", view_.number),
-                 PeerLost::kNobody);
-}
-
-void SharedMemoryGroup::for_pieces(
-    const std::vector<int64_t>& slices,
-    const std::function<void(int64_t, int64_t, int64_t, int)>& body) const {
-  const int64_t pieces = (slice_count_ + kPiece - 1) / kPiece;
-  const auto num_slices = static_cast<int64_t>(slices.size());
-  try {
-    pool_.run(pieces * num_slices, [&](int64_t piece, int thread) {
-      const int64_t begin = piece % pieces * kPiece;
-      body(slices[static_cast<size_t>(piece / pieces)], begin,
-           std::min(kPiece, slice_count_ - begin), thread);
-    });
-  } catch (const Interrupted&) {
-    check_in_force();
-    throw;
-  }
-}
+void SharedMemoryGroup::meet() { phases_.meet(); }
 
 }  // namespace colossus::distributed

@@ -20,12 +20,16 @@ void add_right(const float* __restrict right, int64_t count,
 }  // namespace
 
 TreeSum::TreeSum(const std::vector<config::ShardBlock>& blocks,
-                 int64_t num_shards) {
+                 int64_t num_shards)
+    : TreeSum(blocks, config::ShardBlock{0, num_shards}) {}
+
+TreeSum::TreeSum(const std::vector<config::ShardBlock>& blocks,
+                 const config::ShardBlock& range) {
   int64_t covered = 0;
   for (const config::ShardBlock& block : blocks) covered += block.count;
-  COLOSSUS_CHECK(covered == num_shards, "blocks cover {} of {} shards", covered,
-                 num_shards);
-  root_ = build(blocks, {0, num_shards}, 0);
+  COLOSSUS_CHECK(covered == range.count, "blocks cover {} of {} shards",
+                 covered, range.count);
+  root_ = build(blocks, range, 0);
 }
 
 int TreeSum::build(const std::vector<config::ShardBlock>& blocks,

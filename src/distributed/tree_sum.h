@@ -18,6 +18,10 @@ class TreeSum {
   // `blocks`, in any order, cover each of the shards once: a CHECK.
   TreeSum(const std::vector<config::ShardBlock>& blocks, int64_t num_shards);
 
+  // The same of a part: the blocks cover `range`, which is aligned.
+  TreeSum(const std::vector<config::ShardBlock>& blocks,
+          const config::ShardBlock& range);
+
   // Floats of scratch that one caller of `sum` needs.
   int64_t scratch_floats() const { return depth_ * kTile; }
 

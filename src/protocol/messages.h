@@ -84,7 +84,10 @@ struct RankSlot {
   bool healed = false;     // in that view: it has all slices of its start
   int64_t saved_view = 0;  // its slices of `saved_step` lie on disk
   int64_t saved_step = kNone;
-  int64_t shard_us = 0;  // what a shard's gradient took it
+  bool saved_all = false;  // not its slices alone, but those of all ranks
+  config::Endpoint endpoint = {};  // where it listens for other machines
+  int64_t unreachable = kNone;     // whose connection broke, in that view
+  int64_t shard_us = 0;            // what a shard's gradient took it
   std::optional<Difference> difference;
   std::optional<Recomputed> recomputed;
 };

@@ -32,6 +32,11 @@ void require(bool holds, const char* what) {
   if (!holds) throw corrupt_file("message: {}", what);
 }
 
+config::Endpoint endpoint_of(int64_t word) {
+  require(config::is_endpoint_word(word), "an endpoint is out of bounds");
+  return config::endpoint_of(word);
+}
+
 std::string text_of(const char* name, const std::string& text) {
   bounded(name, std::ssize(text), 0, kMaxTextBytes);
   return text;
@@ -148,6 +153,9 @@ void encode_one(const RankSlot& slot, v1::RankSlot& out) {
   if (slot.difference) encode_one(*slot.difference, *out.mutable_difference());
   if (slot.recomputed) encode_one(*slot.recomputed, *out.mutable_recomputed());
   out.set_pid(slot.pid);
+  out.set_saved_all(slot.saved_all);
+  out.set_endpoint(config::word_of(slot.endpoint));
+  out.set_unreachable(slot.unreachable);
 }
 
 RankSlot decode_one(const v1::RankSlot& in) {
@@ -165,6 +173,9 @@ RankSlot decode_one(const v1::RankSlot& in) {
   if (in.has_difference()) slot.difference = decode_one(in.difference());
   if (in.has_recomputed()) slot.recomputed = decode_one(in.recomputed());
   slot.pid = count_of("a process", in.pid());
+  slot.saved_all = in.saved_all();
+  slot.endpoint = endpoint_of(in.endpoint());
+  slot.unreachable = count_or_none("a rank", in.unreachable());
   return slot;
 }
 
@@ -284,6 +295,7 @@ void encode_one(const BegunView& begun, v1::BegunView& out) {
     v1::Member& m = *out.add_members();
     m.set_rank(member.rank);
     m.set_machine(member.machine);
+    m.set_endpoint(config::word_of(member.endpoint));
   }
   for (const int64_t owner : view.placement.owner_S) out.add_owners(owner);
   for (const int64_t backup : view.placement.backup_S) out.add_backups(backup);
@@ -323,9 +335,9 @@ BegunView decode_one(const v1::BegunView& in) {
   begun.view.number = view_number(in.number());
   bounded("the number of members", in.members_size(), 1, kMaxRanksInMessage);
   for (const v1::Member& m : in.members()) {
-    begun.view.members.push_back(
-        {.rank = count_of("a rank", m.rank()),
-         .machine = count_of("a machine", m.machine())});
+    begun.view.members.push_back({.rank = count_of("a rank", m.rank()),
+                                  .machine = count_of("a machine", m.machine()),
+                                  .endpoint = endpoint_of(m.endpoint())});
   }
   const int64_t most = kMaxShardsInMessage;
   begun.view.placement.owner_S = numbers_of("an owner", in.owners(), most);

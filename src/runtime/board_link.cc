@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "distributed/machines_group.h"
 #include "distributed/message_ring.h"
+#include "distributed/network.h"
 #include "distributed/peer_lost.h"
 #include "distributed/seat.h"
 #include "distributed/shared_memory_group.h"
@@ -31,10 +34,36 @@ auto under_view(const Work& work) {
   }
 }
 
-bool is_member(const config::View& view, int64_t rank) {
-  return std::any_of(
+const config::Member* find_member(const config::View& view, int64_t rank) {
+  const auto found = std::find_if(
       view.members.begin(), view.members.end(),
       [&](const config::Member& member) { return member.rank == rank; });
+  return found == view.members.end() ? nullptr : &*found;
+}
+
+// Of those that have a part in it.
+bool is_on_one_machine(const config::View& view) {
+  int64_t machine = -1;
+  for (const config::Member& member : view.members) {
+    if (!config::takes_part(view.placement, member.rank)) continue;
+    if (machine >= 0 && member.machine != machine) return false;
+    machine = member.machine;
+  }
+  return true;
+}
+
+// For each machine but `here`, one of its ranks; in turn by slice.
+std::vector<config::Member> ranks_elsewhere(const config::View& view,
+                                            int64_t here, int64_t slice) {
+  std::map<int64_t, std::vector<config::Member>> by_machine;
+  for (const config::Member& member : view.members) {
+    if (member.machine != here) by_machine[member.machine].push_back(member);
+  }
+  std::vector<config::Member> chosen;
+  for (const auto& [machine, members] : by_machine) {
+    chosen.push_back(members[static_cast<size_t>(slice) % members.size()]);
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -42,7 +71,8 @@ bool is_member(const config::View& view, int64_t rank) {
 BoardLink::BoardLink(distributed::Seat& seat,
                      const distributed::Windows& windows, ThreadPool& pool,
                      distributed::MessageRing& reports, const Clock& clock,
-                     int64_t total_steps, std::vector<float*> sums)
+                     int64_t total_steps, std::vector<float*> sums,
+                     distributed::Network* network)
     : seat_(seat),
       windows_(windows),
       pool_(pool),
@@ -50,7 +80,8 @@ BoardLink::BoardLink(distributed::Seat& seat,
       reports_(reports),
       clock_(clock),
       total_steps_(total_steps),
-      sums_(std::move(sums)) {}
+      sums_(std::move(sums)),
+      network_(network) {}
 
 BoardLink::~BoardLink() { pool_.set_pulse(nullptr); }
 
@@ -68,18 +99,18 @@ std::optional<config::View> BoardLink::next_view() {
     seen_ = posted->sequence;
     const config::View& view = posted->view;
     const bool begins = posted->kind == distributed::PostedKind::kBegin;
-    if (!begins || !is_member(view, rank())) {
+    if (!begins || find_member(view, rank()) == nullptr) {
       seat_.prepared(view.number);
       continue;
     }
+    hash_S_ = posted->hash_S;
     try {
       enter(view);
     } catch (const distributed::PeerLost&) {
       continue;  // over before it began: another view comes
     }
     seat_.running(view.number);
-    if (group_->participates()) return view;
-    group_.reset();  // a spare
+    if (group_ != nullptr) return view;
   }
 }
 
@@ -92,18 +123,39 @@ void BoardLink::leave_view() {
 void BoardLink::enter(const config::View& view) {
   view_number_ = view.number;
   stops_ = view.stop;
+  seat_.cannot_reach(-1);
   seat_.record_step(view.start_step, 0, 0);
   pulse_.emplace(seat_.pulse(view.number));
-  group_ = std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
-                                                            windows_, pool_);
-  if (!group_->participates()) return;
+  if (!config::takes_part(view.placement, rank())) return;
   pool_.resize(config::share_of_threads(max_threads_, view, rank()));
+  group_ = make_group(view);
   pool_.set_pulse(&*pulse_);
   windows_.populate(seat_.slot(), static_cast<int>(group_->blocks().size()),
                     false);
-  // The owner of all shards has the sum where its gradient is.
-  const int64_t shards = static_cast<int64_t>(view.placement.owner_S.size());
-  alone_ = !group_->blocks().empty() && group_->blocks()[0].count == shards;
+  find_sums(view);
+  step_begin_ = clock_.steady_seconds();
+}
+
+std::unique_ptr<distributed::ProcessGroup> BoardLink::make_group(
+    const config::View& view) {
+  if (is_on_one_machine(view)) {
+    return std::make_unique<distributed::SharedMemoryGroup>(view, seat_,
+                                                            windows_, pool_);
+  }
+  if (network_ == nullptr) {
+    throw run_error(
+        "view {} has ranks on several machines, and rank {} listens nowhere",
+        view.number, rank());
+  }
+  return std::make_unique<distributed::MachinesGroup>(view, seat_, windows_,
+                                                      pool_, *network_);
+}
+
+// Where one rank hosts all shards, its gradient is the sum.
+void BoardLink::find_sums(const config::View& view) {
+  const int64_t shards = std::ssize(view.placement.owner_S);
+  const bool in_place =
+      !group_->blocks().empty() && group_->blocks()[0].count == shards;
   const int64_t slice_count = windows_.layout().padded_count / shards;
   sum_S_.assign(static_cast<size_t>(shards), nullptr);
   size_t next = 0;
@@ -114,9 +166,8 @@ void BoardLink::enter(const config::View& view) {
       continue;
     }
     sum_S_[at] =
-        alone_ ? group_->gradient(0) + slice * slice_count : sums_.at(next++);
+        in_place ? group_->gradient(0) + slice * slice_count : sums_.at(next++);
   }
-  step_begin_ = clock_.steady_seconds();
 }
 
 float* BoardLink::gradient(size_t index) {
@@ -125,14 +176,7 @@ float* BoardLink::gradient(size_t index) {
 
 void BoardLink::reduce_scatter(int64_t /*step*/) {
   compute_seconds_ = clock_.steady_seconds() - step_begin_;
-  under_view([&] {
-    // Backups of slices, if there are any, read the gradient from now on.
-    if (alone_) {
-      group_->meet();
-    } else {
-      group_->reduce_scatter(sum_S_);
-    }
-  });
+  under_view([&] { group_->reduce_scatter(sum_S_); });
 }
 
 float* BoardLink::sum(int64_t slice) const {
@@ -203,6 +247,61 @@ bool BoardLink::is_asked(const coordinator::Difference& difference) const {
 }
 
 float* BoardLink::scratch() { return group_->updated(); }
+
+std::vector<int64_t> BoardLink::borne_slices() const {
+  return group_->borne_slices();
+}
+
+void BoardLink::share_weights(int64_t /*step*/,
+                              const std::vector<const float*>& from_S,
+                              const std::vector<float*>& to_S) {
+  under_view([&] { group_->share_weights(from_S, to_S); });
+}
+
+std::optional<Hash128> BoardLink::fetch_slice(checkpoint::SliceCopy copy,
+                                              int64_t slice, int64_t step,
+                                              const checkpoint::SliceData& to) {
+  const config::View& view = group_->view();
+  const bool in_no_memory = step == view.start_step && hash_S_.empty();
+  if (network_ == nullptr || in_no_memory) return std::nullopt;
+  const int64_t here = find_member(view, rank())->machine;
+  const bool owner = copy == checkpoint::SliceCopy::kOwner;
+  const auto other =
+      owner ? checkpoint::SliceCopy::kBackup : checkpoint::SliceCopy::kOwner;
+  for (const config::Member& member : ranks_elsewhere(view, here, slice)) {
+    for (const auto source : {copy, other}) {
+      const auto hash = fetch_from(member, source, slice, step, to);
+      if (hash) return hash;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Hash128> BoardLink::fetch_from(const config::Member& member,
+                                             checkpoint::SliceCopy copy,
+                                             int64_t slice, int64_t step,
+                                             const checkpoint::SliceData& to) {
+  using Fetched = distributed::Network::Fetched;
+  const int64_t number = group_->view().number;
+  const int64_t shards = std::ssize(group_->view().placement.owner_S);
+  const auto count =
+      static_cast<size_t>(windows_.layout().padded_count / shards);
+  Hash128 hash;
+  const Fetched fetched = network_->fetch(
+      member.endpoint, {number, static_cast<int64_t>(copy), slice, step},
+      {std::span(to.w, count), std::span(to.m, count), std::span(to.v, count)},
+      hash, [&] { return seat_.in_force(number); });
+  if (fetched == Fetched::kNotThere) return std::nullopt;
+  if (fetched == Fetched::kWhole) {
+    // Its agent may have yet to discard what the view does not start from.
+    const bool other_state = step == group_->view().start_step &&
+                             hash != hash_S_.at(static_cast<size_t>(slice));
+    return other_state ? std::nullopt : std::optional(hash);
+  }
+  if (seat_.in_force(number)) seat_.cannot_reach(member.rank);
+  seat_.board().disturb_view(number);
+  throw Interrupted();
+}
 
 void BoardLink::barrier(int64_t /*step*/) {
   under_view([&] { group_->meet(); });

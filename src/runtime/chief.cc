@@ -1,6 +1,7 @@
 #include "runtime/chief.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/clock.h"
@@ -110,6 +111,7 @@ void Chief::submit_checkpoint(int64_t step) {
     require_sound(link_, place_.store, copy, slice, step,
                   place_.store.hash(copy, slice, step));
   }
+  bring_moments(step);
   const checkpoint::SliceData state = place_.store.owners(step);
   const auto count = static_cast<size_t>(memory_.step.padded_count());
   writer_.submit(
@@ -118,6 +120,31 @@ void Chief::submit_checkpoint(int64_t step) {
   pending_step_ = step;
   pending_since_ = place_.clock.steady_seconds();
   stood_seconds_ += pending_since_ - begin;
+}
+
+// Of the slices that other machines own, of which only the weights are in the
+// owners' flat vectors.
+void Chief::bring_moments(int64_t step) {
+  using checkpoint::SliceCopy;
+  const checkpoint::SliceStore& store = place_.store;
+  const auto bytes = static_cast<size_t>(store.slice_count()) * sizeof(float);
+  for (int64_t slice = 0; slice < store.num_slices(); ++slice) {
+    if (store.holds(SliceCopy::kOwner, slice, step)) continue;
+    const checkpoint::SliceData to = store.data(SliceCopy::kOwner, slice, step);
+    std::optional<Hash128> hash;
+    if (store.holds(SliceCopy::kBackup, slice, step)) {
+      const auto from = store.data(SliceCopy::kBackup, slice, step);
+      std::memcpy(to.m, from.m, bytes);
+      std::memcpy(to.v, from.v, bytes);
+      hash = store.hash(SliceCopy::kBackup, slice, step);
+    } else {
+      hash = link_.fetch_slice(SliceCopy::kOwner, slice, step, to);
+    }
+    if (!hash) {
+      throw run_error("no machine holds slice {} as of step {}", slice, step);
+    }
+    require_sound(link_, store, SliceCopy::kOwner, slice, step, *hash);
+  }
 }
 
 void Chief::finish_checkpoint() {

@@ -38,6 +38,7 @@ class Chief {
   void validate(int64_t step);
   void sample(int64_t step);
   void submit_checkpoint(int64_t step);
+  void bring_moments(int64_t step);
   void finish_checkpoint();
   void save(int64_t step);  // returns when the checkpoint is durable
   const float* weights(int64_t step) const;

@@ -81,6 +81,7 @@ void Rank::run() {
 bool Rank::follow(const config::View& view) {
   connect(view);
   bring_slices(view);
+  step_.share_weights(view.start_step);
   link_.barrier(view.start_step);
   const bool chief = chief_of(view) == link_.rank();
   if (chief && chief_ == nullptr) {
@@ -143,14 +144,15 @@ void Rank::bring_slices(const config::View& view) {
   }
 }
 
-// Nearest first: there already, the other copy on this machine, the disk.
+// Nearest first: there already, the other copy on this machine, another
+// machine's memory, the disk.
 void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
   checkpoint::SliceStore& store = place_.store;
   if (store.holds(copy, slice, step)) return;
   const SliceCopy other = other_copy(copy);
+  const SliceData to = store.begin_write(copy, slice, step);
   if (store.holds(other, slice, step)) {
     const SliceData from = store.data(other, slice, step);
-    const SliceData to = store.begin_write(copy, slice, step);
     const auto bytes = static_cast<size_t>(store.slice_count()) * sizeof(float);
     std::memcpy(to.w, from.w, bytes);
     std::memcpy(to.m, from.m, bytes);
@@ -160,32 +162,34 @@ void Rank::bring_slice(SliceCopy copy, int64_t slice, int64_t step) {
     store.complete(copy, slice, step, view_number_, hash);
     return;
   }
-  if (step > 0) {
-    read_checkpoint(copy, slice, step);
-  } else {
-    initialize(copy, slice);
+  if (const auto hash = link_.fetch_slice(copy, slice, step, to)) {
+    require_sound(link_, store, copy, slice, step, *hash);
+    store.complete(copy, slice, step, view_number_, *hash);
+    return;
   }
-  const SliceData d = store.data(copy, slice, step);
+  if (step > 0) {
+    read_checkpoint(slice, step, to);
+  } else {
+    initialize(slice, to);
+  }
   store.complete(copy, slice, step, view_number_,
-                 hash_state(store.slice_count(), d.w, d.m, d.v));
+                 hash_state(store.slice_count(), to.w, to.m, to.v));
 }
 
-void Rank::read_checkpoint(SliceCopy copy, int64_t slice, int64_t step) {
+void Rank::read_checkpoint(int64_t slice, int64_t step, const SliceData& to) {
   const int64_t count = place_.store.slice_count(), first = slice * count;
   if (restored_ == nullptr || restored_->info().step != step) {
     restored_ = std::make_unique<checkpoint::VerifiedCheckpoint>(
         checkpoint::checkpoint_folder(config_.run.dir, step),
         checkpoint::Parts::kWeightsAndOptimizer);
   }
-  const SliceData to = place_.store.begin_write(copy, slice, step);
   restored_->read_weights(layout_, floats(to.w, count), first);
   restored_->read_moments(layout_, floats(to.m, count), floats(to.v, count),
                           first);
 }
 
-void Rank::initialize(SliceCopy copy, int64_t slice) {
+void Rank::initialize(int64_t slice, const SliceData& to) {
   const int64_t count = place_.store.slice_count();
-  const SliceData to = place_.store.begin_write(copy, slice, 0);
   ThreadPool pool(place_.num_threads);
   model::initialize(memory_.step.parameters(),
                     static_cast<uint64_t>(config_.run.seed), slice * count,
@@ -208,7 +212,7 @@ void Rank::fail(int64_t step, const std::string& reason) {
       step, reason, step - 1,
       checkpoint::checkpoint_folder(config_.run.dir, step - 1));
   if (chief_ != nullptr) chief_->fail_at(step - 1, message);
-  link_.barrier(step);  // the others wait until it is kept
+  link_.barrier(step);  // the chief may need what the others hold
   throw RunError(message);
 }
 

@@ -76,8 +76,9 @@ class Rank {
   void connect(const config::View& view);
   void bring_slices(const config::View& view);
   void bring_slice(checkpoint::SliceCopy copy, int64_t slice, int64_t step);
-  void read_checkpoint(checkpoint::SliceCopy copy, int64_t slice, int64_t step);
-  void initialize(checkpoint::SliceCopy copy, int64_t slice);
+  void read_checkpoint(int64_t slice, int64_t step,
+                       const checkpoint::SliceData& to);
+  void initialize(int64_t slice, const checkpoint::SliceData& to);
 
   void do_step(int64_t step);
   [[noreturn]] void fail(int64_t step, const std::string& reason);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/hash.h"
 #include "checkpoint/slice_store.h"
@@ -89,9 +90,27 @@ class RankLink {
   // A flat padded vector of this rank's own, for gradients of other ranks'
   // shards.
   virtual float* scratch() = 0;
+  // Slices of other machines' ranks whose weights this rank brings to its own
+  // machine with share_weights.
+  virtual std::vector<int64_t> borne_slices() const = 0;
+  // New weights, so that each machine has those of all slices. from_S: of the
+  // slices that this rank owns or backs up; to_S: where those that it bears go,
+  // null where they are not needed. All is there behind the next barrier.
+  virtual void share_weights(int64_t step,
+                             const std::vector<const float*>& from_S,
+                             const std::vector<float*>& to_S) = 0;
+
+  // The slice as of `step` from another machine of the view: from either copy,
+  // `copy` before the other. The hash that it was stored with there, with which
+  // the caller compares what arrived; of the view's start step, only the state
+  // from which the view starts. Nullopt if none of them holds it; what `to` has
+  // is undefined then.
+  virtual std::optional<Hash128> fetch_slice(
+      checkpoint::SliceCopy copy, int64_t slice, int64_t step,
+      const checkpoint::SliceData& to) = 0;
 
   // Returns when every rank of the view is there: all hold the slices of
-  // `step`, and so all of its weights can be read.
+  // `step` and have shared its weights, so all of these can be read.
   virtual void barrier(int64_t step) = 0;
 
   // The barrier behind which `step` counts: what the step before needed may be

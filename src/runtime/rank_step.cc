@@ -69,6 +69,7 @@ StepOutcome RankStep::run(int64_t step) {
     compare(step);
     outcome.metrics.backup_seconds = place_.clock.steady_seconds() - update_end;
     if (place_.probe != nullptr) place_.probe->stored(step);
+    share_weights(step);
   }
   outcome.metrics.step = step;
   outcome.metrics.loss = summary.loss;
@@ -78,6 +79,30 @@ StepOutcome RankStep::run(int64_t step) {
   outcome.metrics.seconds = place_.clock.steady_seconds() - begin;
   outcome.expert_load_LE = std::move(summary.expert_load_LE);
   return outcome;
+}
+
+// The weights of other machines' slices go into the owners' flat vector, where
+// kernels read them; the slice itself does not count as held. Written is what
+// `step` - 2 needed, and nobody reads.
+void RankStep::share_weights(int64_t step) {
+  checkpoint::SliceStore& store = place_.store;
+  const auto shards = static_cast<size_t>(config_.run.num_shards);
+  std::vector<const float*> from_S(shards, nullptr);
+  std::vector<float*> to_S(shards, nullptr);
+  for (const int64_t slice : owned_) {
+    from_S[static_cast<size_t>(slice)] =
+        store.data(SliceCopy::kOwner, slice, step).w;
+  }
+  for (const int64_t slice : backed_up_) {
+    from_S[static_cast<size_t>(slice)] =
+        store.data(SliceCopy::kBackup, slice, step).w;
+  }
+  for (const int64_t slice : link_.borne_slices()) {
+    if (store.holds(SliceCopy::kOwner, slice, step)) continue;
+    to_S[static_cast<size_t>(slice)] =
+        store.begin_write(SliceCopy::kOwner, slice, step).w;
+  }
+  link_.share_weights(step, from_S, to_S);
 }
 
 void RankStep::compute_gradients(int64_t step) {

@@ -62,8 +62,13 @@ class RankStep {
   const std::vector<int64_t>& owned() const { return owned_; }
   const std::vector<int64_t>& backed_up() const { return backed_up_; }
 
+  // Sees to it that this machine has the weights of `step` of all slices,
+  // behind the next barrier or commit: this rank's slices must be complete.
+  void share_weights(int64_t step);
+
   // From the slices of `step` - 1, complete on all ranks, to those of `step`,
-  // of which all copies agree then. Does not return if two ranks differ.
+  // of which all copies agree then, with shared weights. Does not return if two
+  // ranks differ.
   StepOutcome run(int64_t step);
 
  private:

@@ -42,6 +42,15 @@ class SoloLink final : public RankLink {
   [[noreturn]] void differ(coordinator::Difference difference,
                            const Recompute& recompute) override;
   float* scratch() override { return nullptr; }  // nobody else has shards
+  std::vector<int64_t> borne_slices() const override { return {}; }
+  void share_weights(int64_t /*step*/,
+                     const std::vector<const float*>& /*from_S*/,
+                     const std::vector<float*>& /*to_S*/) override {}
+  std::optional<Hash128> fetch_slice(
+      checkpoint::SliceCopy /*copy*/, int64_t /*slice*/, int64_t /*step*/,
+      const checkpoint::SliceData& /*to*/) override {
+    return std::nullopt;
+  }
   void barrier(int64_t /*step*/) override {}
   void commit(int64_t step) override;
   void report(const JournalEvent& event) override { on_report_(event); }

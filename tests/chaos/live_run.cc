@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <tuple>
 
@@ -49,6 +50,8 @@ RunProcess described(pid_t pid, const std::vector<std::string>& words) {
   if (rank != words.end() && rank + 1 != words.end()) {
     process.rank = std::stoll(*(rank + 1));
   }
+  process.joined =
+      std::find(words.begin(), words.end(), "--join") != words.end();
   return process;
 }
 
@@ -75,6 +78,11 @@ LiveRun::LiveRun(const std::vector<std::string>& words,
 LiveRun::~LiveRun() {
   for (const RunProcess& process : processes()) send_signal(process, SIGKILL);
   if (!left_) ::waitpid(pid_, nullptr, 0);
+  for (const pid_t pid : added_) ::waitpid(pid, nullptr, 0);
+}
+
+void LiveRun::add(const std::vector<std::string>& words) {
+  added_.push_back(start(words, log_path()));
 }
 
 void LiveRun::look() {
@@ -92,7 +100,14 @@ void LiveRun::note(const runtime::JournalEvent& event) {
   ++counts_.events;
   counts_.steps += std::holds_alternative<runtime::StepMetrics>(event);
   counts_.prepares += std::holds_alternative<coordinator::PrepareBegun>(event);
-  counts_.views += std::holds_alternative<coordinator::ViewBegun>(event);
+  if (const auto* view = std::get_if<coordinator::ViewBegun>(&event)) {
+    ++counts_.views;
+    const std::set<int64_t> machines(view->machines.begin(),
+                                     view->machines.end());
+    counts_.views_of_machines += machines.size() > 1;
+  }
+  counts_.machines_lost +=
+      std::holds_alternative<coordinator::MachineLost>(event);
   counts_.ranks_started += std::holds_alternative<runtime::RankStarted>(event);
   over_ = over_ || std::holds_alternative<runtime::RunStopped>(event) ||
           std::holds_alternative<runtime::RunFailed>(event);

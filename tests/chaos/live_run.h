@@ -18,13 +18,16 @@ int run_command(const std::vector<std::string>& words, const std::string& log);
 // A process that bears the run's folder in its command line.
 struct RunProcess {
   pid_t pid = 0;
-  std::string role;   // "rank", "agent", "coordinator", "train"
-  int64_t rank = -1;  // of a rank
+  std::string role;     // "rank", "agent", "coordinator", "train"
+  int64_t rank = -1;    // of a rank
+  bool joined = false;  // of a machine that joined the run
 };
 
 // What the journal told so far, counted.
 struct Counts {
   int64_t events = 0, steps = 0, prepares = 0, views = 0, ranks_started = 0;
+  int64_t views_of_machines = 0;  // whose ranks are on several
+  int64_t machines_lost = 0;
 };
 
 // Kills whatever is left of the run at its end.
@@ -35,6 +38,9 @@ class LiveRun {
   ~LiveRun();
   LiveRun(const LiveRun&) = delete;
   LiveRun& operator=(const LiveRun&) = delete;
+
+  // Starts one more process of the run, which is not waited for.
+  void add(const std::vector<std::string>& words);
 
   // Takes in what the journal gained.
   void look();
@@ -55,6 +61,7 @@ class LiveRun {
 
   const std::string folder_;
   pid_t pid_ = 0;
+  std::vector<pid_t> added_;
   bool left_ = false;
   int code_ = 0;
   int64_t offset_ = 0;  // of the journal, up to which it was read
