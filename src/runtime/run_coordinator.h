@@ -31,11 +31,11 @@ struct RunCoordinatorOptions {
   std::string listen = "127.0.0.1:0";
   int64_t silence_us = 2'000'000;
   // In every turn of the loop, at least some ten times a second.
-  std::function<void()> beat;
+  std::function<void()> beat = [] {};
   // Before and after work at the disk, which may stall.
-  std::function<void(bool away)> set_away;
+  std::function<void(bool away)> set_away = [](bool /*away*/) {};
   // The user's wish to stop: "" or "SIGTERM".
-  std::function<std::string()> stop_reason;
+  std::function<std::string()> stop_reason = [] { return std::string(); };
 };
 
 // Where agents and commands find the coordinator; "" if it left no address.
