@@ -155,6 +155,7 @@ class RunCoordinatorTest : public RunTest {
     options.beat = [this] {
       if (killed_) throw Killed();
     };
+    options.set_away = [](bool) {};
     options.stop_reason = [this] { return stops_ ? "SIGTERM" : ""; };
     return options;
   }
@@ -189,6 +190,7 @@ class RunCoordinatorTest : public RunTest {
     hello.run = parse_hash128(config_digest(config_));
     hello.machine = machine;
     hello.memory_id = memory_id;
+    hello.pid = 77;
     hello.host = "a-host";
     return hello;
   }
@@ -308,6 +310,18 @@ TEST_F(RunCoordinatorTest, WritesDownOnceWhichProcessesStartAndEnd) {
   EXPECT_EQ(events<RankEnded>()[0].reason, "rank 0 was killed");
   EXPECT_EQ(events<RankEnded>()[0].silent_seconds, 0.25);
   EXPECT_EQ(events<coordinator::RankLost>()[0].reason, "rank 0 was killed");
+}
+
+TEST_F(RunCoordinatorTest, WritesDownEachCoordinatorAndAnAgentOnce) {
+  for (size_t life = 1; life <= 2; ++life) {
+    start();
+    FakeAgent agent(address(), hello(life == 1 ? protocol::kNone : 0));
+    ASSERT_TRUE(agent.serve_until([&] { return agent.orders().version > 0; }));
+    EXPECT_THAT(events<CoordinatorStarted>(), SizeIs(life));
+    ASSERT_THAT(events<AgentStarted>(), SizeIs(1));
+    EXPECT_EQ(events<AgentStarted>()[0].pid, 77);
+    kill();
+  }
 }
 
 TEST_F(RunCoordinatorTest, StopsAsAskedAndLeavesAfterItsAgents) {
