@@ -203,6 +203,16 @@ def two_against_one(bench):
     return {"ratio": ratios}
 
 
+def backups(bench):
+    """The teller's own time for backups' updates and the comparison of hashes,
+    the wait for the other rank's among it; beats are in it as in all else."""
+    with bench.start(2) as run:
+        bench.settle(run, 2, 0)
+        run.wait_steps(len(run.steps) + 5 * MEASURED_STEPS)
+        steps = run.steps[-5 * MEASURED_STEPS:]
+    return {"share": [step["backup_seconds"] / step["seconds"] for step in steps]}
+
+
 ROWS = {
     "spare": ("kill -9 of a rank, a spare there", "under 1 s", kill_with_spare),
     "no-spare": ("kill -9 of a rank, no spare", "under 1 s", kill_without_spare),
@@ -211,6 +221,7 @@ ROWS = {
     "coordinator": ("kill -9 of the coordinator: steps delayed", "0", lambda b: kill_helper(b, "coordinator")),
     "agent": ("kill -9 of the agent: steps delayed", "0", lambda b: kill_helper(b, "agent")),
     "growth": ("growth 1 -> 2 -> 4 ranks: pause", "under 1 s", growth),
+    "backups": ("backups and their hashes, share of a step", "under 3%", backups),
     "two-against-one": ("2 ranks x 1 thread against 1 x 2, tokens/s", "over 0.9", two_against_one),
 }
 
@@ -220,6 +231,8 @@ def result_text(row):
         return f"skipped: {row['skipped']}"
     if "steps" in row:
         return f"{sum(row['steps'])} in {len(row['steps'])} kills; longest {max(row['longest_delay_seconds']):+.3f} s"
+    if "share" in row:
+        return f"{100 * median(row['share']):.1f}% (median of {len(row['share'])} steps)"
     values, unit = (row["ratio"], " x") if "ratio" in row else (row["seconds"], " s")
     text = f"{median(values):.3f}{unit} ({min(values):.3f}-{max(values):.3f}, {len(values)} times)"
     if "with_the_step_seconds" in row:

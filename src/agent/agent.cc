@@ -19,7 +19,6 @@ namespace {
 using distributed::PostedKind;
 using distributed::SlotReport;
 using distributed::SlotState;
-using protocol::kNone;
 
 // How long the loop may not notice what has no bell of its own: reports.
 constexpr double kLookSeconds = 0.02;

@@ -58,9 +58,8 @@ void run_agent(const RunProcessOptions& options, const config::Config& config,
   // Of a run on this machine alone.
   std::optional<OfficeKeeper> keeper;
   if (options.join.empty()) {
-    // It writes to disk, which may stall for a while.
     keeper.emplace(memory.board(), Office::kCoordinator,
-                   distributed::KeeperOptions{.hang_seconds = 3}, [&options] {
+                   distributed::KeeperOptions{}, [&options] {
                      return distributed::start_process(
                          coordinator_process(options, inherited_fds(options)));
                    });

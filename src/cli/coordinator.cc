@@ -38,12 +38,18 @@ void write_report(const std::string& run) {
   }
 }
 
+// `office`: null where nobody else of this machine watches.
 void coordinate(const Options& options, const config::Config& config,
-                std::function<void()> beat) {
+                const OfficeHolder* office) {
   const StopSignal stop;
   runtime::RunCoordinatorOptions run_options;
   run_options.listen = options.process.listen;
-  run_options.beat = std::move(beat);
+  run_options.beat = [office] {
+    if (office != nullptr) office->beat();
+  };
+  run_options.set_away = [office](bool away) {
+    if (office != nullptr) office->set_away(away);
+  };
   run_options.stop_reason = [&stop] {
     return stop.requested() ? std::string(stop.reason()) : std::string();
   };
@@ -69,7 +75,7 @@ void run_in_office(const Options& options, const config::Config& config) {
         agent_process(options.process, inherited_fds(options.process)));
   });
   try {
-    coordinate(options, config, [&office] { office->beat(); });
+    coordinate(options, config, &*office);
   } catch (...) {
     write_report(options.process.run);
     office->close();
@@ -85,7 +91,7 @@ void run(const Options& options) {
   const config::Config config = load_run_config(options.process.run, {});
   if (options.process.inherits) return run_in_office(options, config);
   const checkpoint::RunLock lock(options.process.run);
-  coordinate(options, config, [] {});
+  coordinate(options, config, nullptr);
   write_report(options.process.run);
 }
 

@@ -105,6 +105,14 @@ std::string text_of(const Status& status, const std::string& run) {
                         human_seconds(history.seconds_redone));
   }
   if (!history.starts.empty()) text += text_of(status.time) + "\n";
+  if (status.in_use && history.coordinator) {
+    text += fmt::format("coordinator: process {} at {}\n",
+                        history.coordinator->pid, history.coordinator->address);
+    for (const runtime::AgentStarted& agent : history.agents) {
+      text += fmt::format("agent of machine {} ({}): process {}\n",
+                          agent.machine, agent.host, agent.pid);
+    }
+  }
   if (status.ranks.empty()) return text;
   text += fmt::format("{:>6} {:>9} {:>8}  {:<14} {}\n", "rank", "process",
                       "machine", "shards", "backs up");
@@ -138,6 +146,16 @@ std::string json_of(const Status& status, const std::string& run) {
   for (int i = 0; i < coordinator::kNumLosses; ++i) {
     const auto loss = static_cast<coordinator::Loss>(i);
     json["lost_seconds"][name_of(loss)] = status.time.lost(loss);
+  }
+  if (status.in_use && status.history.coordinator) {
+    json["coordinator"] = {{"pid", status.history.coordinator->pid},
+                           {"address", status.history.coordinator->address}};
+    json["agents"] = nlohmann::ordered_json::array();
+    for (const runtime::AgentStarted& agent : status.history.agents) {
+      json["agents"].push_back({{"machine", agent.machine},
+                                {"pid", agent.pid},
+                                {"host", agent.host}});
+    }
   }
   json["ranks"] = nlohmann::ordered_json::array();
   for (const RankRow& row : status.ranks) {

@@ -54,6 +54,7 @@ void CoordinatorCore::take(const ResizeRequest& request) {
   const bool same = request.ranks == state_.wanted_ranks &&
                     request.spares == state_.wanted_spares;
   if (same || request.ranks < 1 || request.spares < 0) return;
+  if (state_.ended) return;
   record(SizeAsked{request.ranks, request.spares, request.reason});
   start_wait_us_ = now_us_;
 }

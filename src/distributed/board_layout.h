@@ -66,6 +66,7 @@ struct alignas(64) SlotData {
 struct alignas(64) LifeData {
   std::atomic<int64_t> pid;  // 0: nobody yet; kLeft: not needed any more
   std::atomic<uint64_t> beats;
+  std::atomic<uint32_t> away;  // at a disk: no beats are expected
 };
 
 // Of one shard, from its owner and from its backup, by the phase's parity.

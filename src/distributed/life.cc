@@ -84,7 +84,12 @@ std::optional<OfficeHolder> OfficeHolder::take(Board& board, Office office,
     sleep_for(0.005);
   }
   LifeData& life = life_of(board, office);
+  if (life.pid.load() == kLeft) {
+    ::close(fd);
+    return std::nullopt;
+  }
   life.beats.fetch_add(1);
+  life.away.store(0);
   life.pid.store(::getpid());
   return OfficeHolder(board, office, fd);
 }
@@ -100,6 +105,10 @@ OfficeHolder::OfficeHolder(OfficeHolder&& other) noexcept
 
 void OfficeHolder::beat() const {
   life_of(*board_, office_).beats.fetch_add(1);
+}
+
+void OfficeHolder::set_away(bool away) const {
+  life_of(*board_, office_).away.store(away ? 1 : 0);
 }
 
 void OfficeHolder::close() const {
@@ -162,10 +171,12 @@ bool OfficeKeeper::holder_lives() {
 }
 
 bool OfficeKeeper::stands_still(double seconds) {
-  const uint64_t beats = life_of(board_, office_).beats.load();
-  still_seconds_ =
-      beats == std::exchange(beats_, beats) ? still_seconds_ + seconds : 0;
-  return still_seconds_ > options_.hang_seconds;
+  const LifeData& life = life_of(board_, office_);
+  const uint64_t beats = life.beats.load();
+  const bool same = beats == std::exchange(beats_, beats);
+  still_seconds_ = same ? still_seconds_ + seconds : 0;
+  return still_seconds_ > (life.away.load() != 0 ? options_.away_seconds
+                                                 : options_.hang_seconds);
 }
 
 // Only a process that maps the board is believed to be its holder; any other

@@ -24,7 +24,8 @@ enum class Office { kAgent = 0, kCoordinator = 1 };
 // An office, held. `board` outlives it.
 class OfficeHolder {
  public:
-  // nullopt: another process holds it, and did so for `patience_seconds`.
+  // nullopt: another process holds it, and did so for `patience_seconds`; or
+  // it was closed.
   static std::optional<OfficeHolder> take(Board& board, Office office,
                                           double patience_seconds = 1);
   // The office is open to a successor, unless it was closed.
@@ -34,6 +35,8 @@ class OfficeHolder {
 
   // A sign of life; in every turn of the holder's loop.
   void beat() const;
+  // While it is at a disk, which may stall, no beats are expected.
+  void set_away(bool away) const;
   // Nobody shall follow: the run is over.
   void close() const;
 
@@ -53,6 +56,7 @@ struct KeeperOptions {
   // So long beats may stand still before the holder is killed. Time in which
   // the keeper itself was kept from looking does not count.
   double hang_seconds = 1;
+  double away_seconds = 30;  // the same, for a holder that is at a disk
   // So long after a death is waited for another keeper to act.
   double patience_seconds = 0;
   // From one start to the next, should it fail.

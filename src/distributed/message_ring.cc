@@ -65,7 +65,7 @@ bool MessageRing::write(std::string_view text) {
 std::optional<MessageRing::Message> MessageRing::message_at(
     uint64_t begin, uint64_t head) const {
   uint32_t length = 0;
-  if (head - begin > capacity_ || head - begin <= sizeof(length)) {
+  if (head - begin > capacity_ || head - begin < sizeof(length)) {
     return std::nullopt;
   }
   copy_out(begin, &length, sizeof(length));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -74,6 +75,94 @@ TEST(MessageRing, SkipsWhatMakesNoSense) {
   EXPECT_EQ(ring.dropped(), 1u);
   ring.write("next");
   EXPECT_EQ(ring.peek(), "next");
+}
+
+std::vector<std::string> texts(
+    const std::vector<MessageRing::Message>& messages) {
+  std::vector<std::string> found;
+  for (const auto& message : messages) found.push_back(message.text);
+  return found;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST(MessageRing, GivesSeveralMessagesUpToANumberAndASize) {
+  Memory memory;
+  MessageRing ring(memory.span(), true);
+  for (const char* text : {"one", "two", "three", "four"}) ring.write(text);
+  EXPECT_EQ(texts(ring.peek_several(9, 100)),
+            (Texts{"one", "two", "three", "four"}));
+  EXPECT_EQ(texts(ring.peek_several(2, 100)), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(ring.peek_several(9, 6)), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(ring.peek_several(9, 7)), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(ring.peek_several(9, 0)), Texts{"one"});  // never none
+  EXPECT_TRUE(ring.peek_several(0, 100).empty());
+  EXPECT_EQ(ring.dropped(), 0u);
+}
+
+TEST(MessageRing, GivesMessagesWithoutTextToo) {
+  Memory memory;
+  MessageRing ring(memory.span(), true);
+  ring.write("");
+  ring.write("one");
+  ring.write("");
+  EXPECT_EQ(texts(ring.peek_several(9, 100)), (Texts{"", "one", ""}));
+  EXPECT_EQ(ring.dropped(), 0u);
+}
+
+TEST(MessageRing, ForgetsWhatEndsBeforeAPlaceThatASuccessorKnowsToo) {
+  Memory memory;
+  MessageRing writer(memory.span(), true);
+  uint64_t last = 0;
+  for (int i = 0; i < 50; ++i) {  // several times round the end
+    const std::string text = std::to_string(1000 + i);
+    writer.write(text);
+    writer.write("more");
+    MessageRing reader(memory.span(), false);
+    const auto messages = reader.peek_several(9, 100);
+    ASSERT_EQ(texts(messages), (Texts{text, "more"}));
+    ASSERT_GT(messages[0].end, last);
+    last = messages[1].end;
+    reader.consume_until(messages[0].end);
+    MessageRing successor(memory.span(), false);
+    const auto left = successor.peek_several(9, 100);
+    ASSERT_EQ(texts(left), Texts{"more"});
+    ASSERT_EQ(left[0].end, last);
+    successor.consume_until(last);
+    ASSERT_TRUE(successor.peek_several(9, 100).empty());
+  }
+}
+
+TEST(MessageRing, ForgetsNothingForAPlaceThatIsNotThere) {
+  Memory memory;
+  MessageRing ring(memory.span(), true);
+  ring.write("one");
+  ring.write("two");
+  const auto messages = ring.peek_several(9, 100);
+  ring.consume_until(messages[1].end + 1);  // beyond the end
+  EXPECT_EQ(ring.peek(), "one");
+  ring.consume_until(messages[0].end);
+  ring.consume_until(messages[0].end);  // said twice
+  ring.consume_until(0);
+  EXPECT_EQ(ring.peek(), "two");
+}
+
+TEST(MessageRing, GivesWhatStandsBeforeTheDamageFirst) {
+  Memory memory;
+  MessageRing ring(memory.span(), true);
+  ring.write("one");
+  ring.write("two");
+  const uint64_t end = ring.peek_several(1, 0)[0].end;
+  const uint32_t length = 0xffffffff;
+  std::memcpy(memory.span().data() + MessageRing::kHeaderBytes + end, &length,
+              4);
+  EXPECT_EQ(texts(ring.peek_several(9, 100)), Texts{"one"});
+  EXPECT_EQ(ring.dropped(), 0u);
+  ring.consume_until(end);
+  EXPECT_TRUE(ring.peek_several(9, 100).empty());
+  EXPECT_EQ(ring.dropped(), 1u);
+  ring.write("next");
+  EXPECT_EQ(texts(ring.peek_several(9, 100)), Texts{"next"});
 }
 
 TEST(MessageRing, PassesMessagesBetweenThreads) {

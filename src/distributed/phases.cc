@@ -36,6 +36,10 @@ Phases::Phases(int64_t view_number, const std::vector<int64_t>& ranks,
   for (const int64_t rank : ranks) {
     const int slot = seat.board().slot_of(rank);
     if (slot < 0) {
+      // Lost since, and its slot given to another rank.
+      if (!seat.in_force(view_number)) {
+        throw PeerLost(fmt::format("rank {} is gone", rank), rank);
+      }
       throw run_error("view {} names rank {}, which is not on this machine",
                       view_number, rank);
     }

@@ -462,6 +462,9 @@ int main(int argc, char** argv) {
                                            std::stoll(words[3]));
   }
   if (!words.empty() && words[0] == "--rank-dies-early") return 3;
+  if (words.size() == 2 && words[0] == "--office-holder") {
+    return colossus::distributed::run_office_holder(words[1]);
+  }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

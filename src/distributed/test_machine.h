@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "distributed/board.h"
@@ -52,6 +53,10 @@ config::Placement even_placement(const std::vector<int64_t>& ranks,
 // A whole step with gradients drawn from `seed`. Throws std::logic_error with
 // what is wrong if a bit is; returns what commit said.
 int64_t checked_step(ProcessGroup& group, uint64_t seed, int64_t step);
+
+// What this program does when it is started as the holder of an office
+// (life_test.cc); its exit code.
+int run_office_holder(const std::string& role);
 
 // Looks until `holds`, for at most a minute.
 inline bool eventually(const std::function<bool()>& holds) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "protocol/coordination.grpc.pb.h"
+#include "protocol/grpc_log.h"
 
 namespace colossus::protocol {
 namespace {
@@ -20,6 +21,7 @@ constexpr int kPingTimeoutMs = 500;
 constexpr int kConnectBackoffMs = 50;
 
 std::shared_ptr<grpc::Channel> make_channel(const std::string& address) {
+  silence_grpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "protocol/coordination.grpc.pb.h"
+#include "protocol/grpc_log.h"
 
 namespace colossus::protocol {
 namespace {
@@ -39,6 +40,7 @@ class Server::State final : public v1::Coordination::CallbackService {
   explicit State(ServerHandlers handlers) : handlers_(std::move(handlers)) {}
 
   int listen(const std::string& address) {
+    silence_grpc();
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);

@@ -65,7 +65,9 @@ std::vector<int64_t> numbers_of(const char* name, const List& list,
 
 std::vector<int64_t> ranks_of(
     const google::protobuf::RepeatedField<int64_t>& list) {
-  return numbers_of("a rank", list, kMaxRanksInMessage);
+  std::vector<int64_t> ranks = numbers_of("a rank", list, kMaxRanksInMessage);
+  for (const int64_t rank : ranks) count_of("a rank", rank);
+  return ranks;
 }
 
 // Of agents.

@@ -104,7 +104,12 @@ std::optional<config::View> BoardLink::next_view() {
       continue;
     }
     hash_S_ = posted->hash_S;
-    enter(view);
+    try {
+      enter(view);
+    } catch (const distributed::PeerLost&) {
+      leave_view();  // over before it began: another one comes
+      continue;
+    }
     seat_.running(view.number);
     if (group_ != nullptr) return view;
   }

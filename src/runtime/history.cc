@@ -47,6 +47,8 @@ void HistoryBuilder::add(RunStarted event) {
   history_.finished.reset();
   history_.view.reset();
   history_.ranks.clear();
+  history_.coordinator.reset();
+  history_.agents.clear();
   notice(event.step, Notice::Kind::kNeutral,
          event.resumed ? "Resumed" : "Started", event.reason);
   history_.starts.push_back(std::move(event));
@@ -146,6 +148,29 @@ void HistoryBuilder::add(const RunFinished& event) {
 
 void HistoryBuilder::add(const Remark& event) {
   notice(event.step, Notice::Kind::kNeutral, "Remark", event.reason);
+}
+
+void HistoryBuilder::add(CoordinatorStarted event) {
+  if (history_.coordinator) {
+    notice(newest_step(), Notice::Kind::kNeutral, "Coordinator replaced",
+           fmt::format("process {} took over from process {}", event.pid,
+                       history_.coordinator->pid));
+  }
+  history_.coordinator = std::move(event);
+}
+
+void HistoryBuilder::add(AgentStarted event) {
+  for (AgentStarted& known : history_.agents) {
+    if (known.machine != event.machine) continue;
+    if (known.pid != event.pid) {
+      notice(newest_step(), Notice::Kind::kNeutral, "Agent replaced",
+             fmt::format("machine {}: process {} took over from process {}",
+                         event.machine, event.pid, known.pid));
+    }
+    known = std::move(event);
+    return;
+  }
+  history_.agents.push_back(std::move(event));
 }
 
 void HistoryBuilder::add(RankStarted event) { history_.ranks.push_back(event); }

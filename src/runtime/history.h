@@ -42,6 +42,8 @@ struct RunHistory {
   // lost, by rank.
   std::optional<coordinator::ViewBegun> view;
   std::vector<RankStarted> ranks;
+  std::optional<CoordinatorStarted> coordinator;  // the newest
+  std::vector<AgentStarted> agents;               // of each machine the newest
   // How the last view ended: "finished", "stopped", "failed", or "open" (at
   // work, or killed).
   std::string state = "open";
@@ -75,6 +77,8 @@ class HistoryBuilder {
   void add(const RunFailed& event);
   void add(const RunFinished& event);
   void add(const Remark& event);
+  void add(CoordinatorStarted event);
+  void add(AgentStarted event);
   void add(RankStarted event);
   void add(const RankEnded& event);
   void add(const coordinator::RankLost& event);

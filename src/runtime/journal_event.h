@@ -66,6 +66,8 @@ struct StepMetrics {
   double seconds = 0;
   // Steps stood still for a checkpoint so long since the step before.
   double checkpoint_seconds = 0;
+  // Of `seconds`: updates of backups, and the comparison of all slices' hashes.
+  double backup_seconds = 0;
   double at = 0;  // wall clock of the rank that tells; 0: unknown
   ExpertLoad expert_load;
 
@@ -81,6 +83,7 @@ struct StepMetrics {
     v.field("mfu", mfu);
     v.field("seconds", seconds);
     v.field("checkpoint_seconds", checkpoint_seconds);
+    v.field("backup_seconds", backup_seconds);
     v.field("at", at);
     v.field("expert_load", expert_load);
   }
@@ -229,6 +232,34 @@ struct Remark {
   }
 };
 
+// A run's coordinator is at work; from the second on, a successor.
+struct CoordinatorStarted {
+  static constexpr const char* kName = "coordinator_started";
+  int64_t pid = 0;
+  std::string address;
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("pid", pid);
+    v.field("address", address);
+  }
+};
+
+// A machine's agent attends: its first, or a successor.
+struct AgentStarted {
+  static constexpr const char* kName = "agent_started";
+  int64_t machine = 0;
+  int64_t pid = 0;
+  std::string host;
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("machine", machine);
+    v.field("pid", pid);
+    v.field("host", host);
+  }
+};
+
 // A rank's process runs; its number was given by a rank_assigned before.
 struct RankStarted {
   static constexpr const char* kName = "rank_started";
@@ -300,7 +331,8 @@ using JournalEvent = decltype(joined_variant(
     std::declval<std::variant<
         RunStarted, StepMetrics, Validation, TextSample, CheckpointSaved,
         CheckpointDamaged, CheckpointSkipped, RunStopped, RunFailed,
-        RunFinished, Remark, RankStarted, RankReady, RankEnded, ViewReady>>(),
+        RunFinished, Remark, CoordinatorStarted, AgentStarted, RankStarted,
+        RankReady, RankEnded, ViewReady>>(),
     std::declval<coordinator::Decision>()));
 
 // Where a rank's report stood in its ring: so none gets into the journal twice.

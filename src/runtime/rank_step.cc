@@ -64,8 +64,10 @@ StepOutcome RankStep::run(int64_t step) {
   if (outcome.not_finite.empty()) {
     const double scale = summary.mean_scale * adamw_.clip_scale(grad_norm);
     update(SliceCopy::kOwner, owned_, step, rate, scale);
+    const double update_end = place_.clock.steady_seconds();
     update(SliceCopy::kBackup, backed_up_, step, rate, scale);
     compare(step);
+    outcome.metrics.backup_seconds = place_.clock.steady_seconds() - update_end;
     if (place_.probe != nullptr) place_.probe->stored(step);
     share_weights(step);
   }

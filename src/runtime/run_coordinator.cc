@@ -1,5 +1,7 @@
 #include "runtime/run_coordinator.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -75,6 +77,7 @@ RunCoordinator::RunCoordinator(const config::Config& config, FileSystem& fs,
   server_ = std::make_unique<protocol::Server>(options_.listen, handlers());
   write_file_atomically(fs_, address_path(config.run.dir),
                         server_->address() + "\n");
+  recorder_.record(CoordinatorStarted{::getpid(), server_->address()});
 }
 
 RunCoordinator::~RunCoordinator() = default;
@@ -90,10 +93,14 @@ void RunCoordinator::read_journal() {
       decisions.clear();
       kept_.clear();
       started_.clear();
+      agents_.clear();
       ended_.clear();
     }
     if (record.source.rank >= 0) {
       kept_[record.source.rank] = record.source.position;
+    }
+    if (const auto* e = std::get_if<AgentStarted>(&record.event)) {
+      agents_[e->machine] = e->pid;
     }
     if (const auto* e = std::get_if<RankStarted>(&record.event)) {
       started_.insert(e->rank);
@@ -156,6 +163,7 @@ protocol::Welcome RunCoordinator::welcome(const protocol::Hello& hello) {
   }
   next_machine_ = std::max(next_machine_, machine + 1);
   attending_[machine] = {hello.memory_id, next_incarnation_};
+  words_.push_back(Came{machine, hello.pid, hello.host});
   return {.machine = machine, .incarnation = next_incarnation_++};
 }
 
@@ -183,9 +191,12 @@ std::deque<RunCoordinator::Word> RunCoordinator::wait_for_words() {
 void RunCoordinator::run() {
   while (!is_over()) {
     options_.beat();
-    for (const Word& word : wait_for_words()) {
+    const std::deque<Word> words = wait_for_words();
+    options_.set_away(true);  // the journal is synced for some of them
+    for (const Word& word : words) {
       std::visit([this](const auto& one) { take(one); }, word);
     }
+    options_.set_away(false);
     const std::string stop = options_.stop_reason();
     if (!stop.empty() && !std::exchange(stop_asked_, true)) {
       handle(protocol::StopRequest{stop, false});
@@ -251,6 +262,13 @@ void RunCoordinator::take(const Lines& lines) {
     kept = said.ends[i];
   }
   server_->send(lines.machine, protocol::LinesKept{said.rank, kept});
+}
+
+// An agent that merely lost its connection comes again.
+void RunCoordinator::take(const Came& came) {
+  if (agents_[came.machine] == came.pid) return;
+  agents_[came.machine] = came.pid;
+  recorder_.record(AgentStarted{came.machine, came.pid, came.host});
 }
 
 void RunCoordinator::take(const Gone& gone) {

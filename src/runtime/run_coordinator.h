@@ -32,6 +32,8 @@ struct RunCoordinatorOptions {
   int64_t silence_us = 2'000'000;
   // In every turn of the loop, at least some ten times a second.
   std::function<void()> beat;
+  // Before and after work at the disk, which may stall.
+  std::function<void(bool away)> set_away;
   // The user's wish to stop: "" or "SIGTERM".
   std::function<std::string()> stop_reason;
 };
@@ -58,10 +60,15 @@ class RunCoordinator {
     int64_t machine = 0;
     protocol::RankLines lines;
   };
+  struct Came {
+    int64_t machine = 0;
+    int64_t pid = 0;
+    std::string host;
+  };
   struct Gone {
     int64_t machine = 0;
   };
-  using Word = std::variant<protocol::AgentReport, Lines, Gone,
+  using Word = std::variant<protocol::AgentReport, Lines, Came, Gone,
                             protocol::ResizeRequest, protocol::StopRequest>;
 
   protocol::ServerHandlers handlers();
@@ -75,6 +82,7 @@ class RunCoordinator {
   std::deque<Word> wait_for_words();
   void take(const protocol::AgentReport& report);
   void take(const Lines& lines);
+  void take(const Came& came);
   void take(const Gone& gone);
   void take(const protocol::ResizeRequest& request) { handle(request); }
   void take(const protocol::StopRequest& request) { handle(request); }
@@ -94,6 +102,7 @@ class RunCoordinator {
   int64_t timer_us_ = 0;
   bool stop_asked_ = false;
   std::string failure_;
+  std::map<int64_t, int64_t> agents_;  // by machine: the process
   std::map<int64_t, int64_t> kept_;    // by rank: what of its ring is written
   std::set<int64_t> started_, ended_;  // ranks whose process is in the journal
   std::set<int64_t> busy_machines_;    // whose agents have not left

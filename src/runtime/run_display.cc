@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/strings.h"
 #include "config/model_counts.h"
@@ -63,6 +65,26 @@ void RunDisplay::on(const Remark& event) { note(event.reason); }
 void RunDisplay::on(const RunStopped& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFailed& /*event*/) { progress_.finish(); }
 void RunDisplay::on(const RunFinished& /*event*/) { progress_.finish(); }
+
+void RunDisplay::on(const CoordinatorStarted& event) {
+  if (std::exchange(has_coordinator_, true)) {
+    note(
+        fmt::format("the coordinator was replaced, by process {}; steps went "
+                    "on",
+                    event.pid));
+  }
+}
+
+void RunDisplay::on(const AgentStarted& event) {
+  if (!machines_.insert(event.machine).second) {
+    note(
+        fmt::format("the agent of machine {} was replaced, by process {}; "
+                    "its ranks went on",
+                    event.machine, event.pid));
+  } else if (event.machine > 0) {
+    note(fmt::format("machine {} joined: {}", event.machine, event.host));
+  }
+}
 
 void RunDisplay::on(const RankEnded& event) { note(event.reason); }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <set>
 #include <string>
 
 #include "config/config.h"
@@ -36,6 +37,8 @@ class RunDisplay {
   void on(const RunStopped& event);
   void on(const RunFailed& event);
   void on(const RunFinished& event);
+  void on(const CoordinatorStarted& event);
+  void on(const AgentStarted& event);
   void on(const RankEnded& event);
   void on(const coordinator::MachineLost& event);
   void on(const coordinator::ViewBegun& event);
@@ -48,6 +51,8 @@ class RunDisplay {
   const Clock& clock_;
   const double flops_per_token_;
   double peak_flops_per_second_ = 0;
+  bool has_coordinator_ = false;
+  std::set<int64_t> machines_;  // whose agents came
   ProgressLine progress_;
   RateWindow rate_;
 };

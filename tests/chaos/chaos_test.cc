@@ -25,7 +25,7 @@
 namespace colossus::tests {
 namespace {
 
-constexpr int64_t kSteps = 400;
+constexpr int64_t kSteps = 1000;
 constexpr int64_t kFaults = 14;
 constexpr int64_t kMostStepsBetween = 24;
 // A run without any news for so long stands still for good.
