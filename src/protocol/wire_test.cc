@@ -50,6 +50,9 @@ RankSlot full_slot() {
       .healed = true,
       .saved_view = 7,
       .saved_step = 8,
+      .saved_all = true,
+      .endpoint = {0x7f000001, 65535},
+      .unreachable = 10,
       .shard_us = 9,
       .difference = full_difference(),
       .recomputed = Recomputed{
@@ -86,7 +89,8 @@ BegunView full_begun() {
   BegunView begun;
   begun.view = {
       .number = 7,
-      .members = {{.rank = 3, .machine = 0}, {.rank = 5, .machine = 1}},
+      .members = {{.rank = 3, .machine = 0},
+                  {.rank = 5, .machine = 1, .endpoint = {1, 2}}},
       .placement = {.owner_S = {3, 5}, .backup_S = {5, config::kNoBackup}},
       .start_step = 9,
       .stop = true,
@@ -147,6 +151,9 @@ void expect_same(const RankSlot& a, const RankSlot& b) {
   EXPECT_EQ(a.healed, b.healed);
   EXPECT_EQ(a.saved_view, b.saved_view);
   EXPECT_EQ(a.saved_step, b.saved_step);
+  EXPECT_EQ(a.saved_all, b.saved_all);
+  EXPECT_EQ(a.endpoint, b.endpoint);
+  EXPECT_EQ(a.unreachable, b.unreachable);
   EXPECT_EQ(a.shard_us, b.shard_us);
   EXPECT_EQ(a.difference, b.difference);
   ASSERT_EQ(a.recomputed.has_value(), b.recomputed.has_value());
@@ -371,6 +378,9 @@ TEST(WireBounds, OfARanksSlot) {
       {"a step", [](auto& m) { m.set_committed_step(-2); }},
       {"a view's number", [](auto& m) { m.set_saved_view(kHuge); }},
       {"a step", [](auto& m) { m.set_saved_step(kHuge); }},
+      {"an endpoint", [](auto& m) { m.set_endpoint(int64_t{1} << 48); }},
+      {"an endpoint", [](auto& m) { m.set_endpoint(-1); }},
+      {"a rank", [](auto& m) { m.set_unreachable(-2); }},
       {"a shard's time", [](auto& m) { m.set_shard_us(-1); }},
       {"a difference's kind",
        [](auto& m) { m.mutable_difference()->set_kind(3); }},

@@ -107,7 +107,8 @@ std::optional<config::View> BoardLink::next_view() {
     try {
       enter(view);
     } catch (const distributed::PeerLost&) {
-      continue;  // over before it began: another view comes
+      leave_view();  // over before it began: another one comes
+      continue;
     }
     seat_.running(view.number);
     if (group_ != nullptr) return view;
