@@ -38,6 +38,11 @@ agent::AgentOptions agent_options(const RunProcessOptions& options,
   agent::AgentOptions agent;
   agent.run = runtime::machine_layout(config).run;
   agent.host = host_name();
+  // Ranks are away while they read and write the state, and no longer.
+  constexpr double kSlowDisk = 50e6;  // bytes a second
+  const auto state_bytes =
+      static_cast<double>(runtime::machine_layout(config).padded_count) * 12;
+  agent.watcher.away_seconds = 10 + state_bytes / kSlowDisk;
   agent.find_coordinator = [&options] {
     return options.join.empty() ? runtime::coordinator_address(options.run)
                                 : options.join;

@@ -176,8 +176,8 @@ class Watcher::State {
   void look_at_beats(Watch& watch, const SlotReport& report, double seconds) {
     const uint64_t state = static_cast<uint64_t>(report.state) +
                            256 * static_cast<uint64_t>(report.number);
-    const bool judged = !report.away && (report.state == SlotState::kPrepared ||
-                                         report.state == SlotState::kRunning);
+    const bool judged = report.state == SlotState::kPrepared ||
+                        report.state == SlotState::kRunning;
     if (!judged || report.beats != watch.beats || state != watch.state) {
       watch.beats = report.beats;
       watch.state = state;
@@ -185,7 +185,8 @@ class Watcher::State {
       return;
     }
     watch.still_seconds += seconds;
-    if (watch.still_seconds > options_.hang_seconds) {
+    if (watch.still_seconds >
+        (report.away ? options_.away_seconds : options_.hang_seconds)) {
       lose(watch, LossKind::kHung);
     }
   }

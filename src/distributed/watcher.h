@@ -41,6 +41,7 @@ struct WatcherOptions {
   // How long the beats of a prepared or running rank may stand still. Time in
   // which the watcher itself was kept from looking does not count.
   double hang_seconds = 0.4;
+  double away_seconds = 20;  // the same, for one that says it is away
   double look_seconds = 0.01;
   double fence_seconds = 5;
   // For a rank that left to end its process, before it is killed.

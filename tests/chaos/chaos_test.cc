@@ -29,7 +29,7 @@ constexpr int64_t kSteps = 1000;
 constexpr int64_t kFaults = 14;
 constexpr int64_t kMostStepsBetween = 24;
 // A run without any news for so long stands still for good.
-constexpr int kPatienceSeconds = 60;
+constexpr int kPatienceSeconds = 90;
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && \
     !defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kSeedsInCi = 3;
