@@ -127,7 +127,8 @@ std::optional<CoordinatorCore::CutLink> CoordinatorCore::old_cut_link() {
                            slot->unreachable != kNone &&
                            state_.rank(slot->unreachable) != nullptr;
     if (!complains) continue;
-    const auto [first, second] = std::minmax(rank.rank, slot->unreachable);
+    const int64_t first = std::min(rank.rank, slot->unreachable);
+    const int64_t second = std::max(rank.rank, slot->unreachable);
     auto link = std::find_if(
         cut_links_.begin(), cut_links_.end(),
         [&](const auto& l) { return l.first == first && l.second == second; });
