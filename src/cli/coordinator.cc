@@ -1,4 +1,6 @@
 // colossus coordinator: decides who is a member of a run and what each hosts.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
@@ -14,6 +16,7 @@
 #include "cli/stop_signal.h"
 #include "cli/trained_model.h"
 #include "distributed/life.h"
+#include "runtime/abrupt_end.h"
 #include "runtime/report.h"
 #include "runtime/run_coordinator.h"
 #include "runtime/run_memory.h"
@@ -25,10 +28,6 @@ using distributed::Office;
 using distributed::OfficeHolder;
 using distributed::OfficeKeeper;
 
-struct Options {
-  RunProcessOptions process;
-};
-
 // The run is over and saved: a report that fails does not fail it.
 void write_report(const std::string& run) {
   try {
@@ -39,11 +38,11 @@ void write_report(const std::string& run) {
 }
 
 // `office`: null where nobody else of this machine watches.
-void coordinate(const Options& options, const config::Config& config,
+void coordinate(const RunProcessOptions& options, const config::Config& config,
                 const OfficeHolder* office) {
   const StopSignal stop;
   runtime::RunCoordinatorOptions run_options;
-  run_options.listen = options.process.listen;
+  run_options.listen = options.listen;
   run_options.beat = [office] {
     if (office != nullptr) office->beat();
   };
@@ -55,16 +54,26 @@ void coordinate(const Options& options, const config::Config& config,
   };
   runtime::RunCoordinator coordinator(config, real_file_system(), real_clock(),
                                       std::move(run_options));
-  if (!options.process.inherits) {
-    fmt::print("{}: coordinated at {}\n", options.process.run,
-               runtime::coordinator_address(options.process.run));
+  if (!options.inherits) {
+    fmt::print("{}: coordinated at {}\n", options.run,
+               runtime::coordinator_address(options.run));
   }
-  coordinator.run();
+  // A mark that is left behind tells the next start how this one ended.
+  runtime::RunningMark mark(real_file_system(), options.run, ::getpid(),
+                            runtime::read_oom_traces());
+  try {
+    coordinator.run();
+  } catch (...) {
+    mark.remove();
+    throw;
+  }
+  mark.remove();
 }
 
 // One of the processes of a machine that share its memory, and start each other
 // where one was lost.
-void run_in_office(const Options& options, const config::Config& config) {
+void run_in_office(const RunProcessOptions& options,
+                   const config::Config& config) {
   agent::MachineMemory memory =
       agent::MachineMemory::inherit(runtime::machine_layout(config));
   const std::optional<OfficeHolder> office =
@@ -72,38 +81,37 @@ void run_in_office(const Options& options, const config::Config& config) {
   if (!office) return;  // another one was faster
   const OfficeKeeper keeper(memory.board(), Office::kAgent, {}, [&options] {
     return distributed::start_process(
-        agent_process(options.process, inherited_fds(options.process)));
+        agent_process(options, inherited_fds(options)));
   });
   try {
     coordinate(options, config, &*office);
   } catch (...) {
-    write_report(options.process.run);
+    write_report(options.run);
     office->close();
     throw;
   }
-  write_report(options.process.run);
+  write_report(options.run);
   office->close();
 }
 
-void run(const Options& options) {
-  check_network_address(options.process.listen,
-                        options.process.insecure_network);
-  const config::Config config = load_run_config(options.process.run, {});
-  if (options.process.inherits) return run_in_office(options, config);
-  const checkpoint::RunLock lock(options.process.run);
+void run(const RunProcessOptions& options) {
+  check_network_address(options.listen, options.insecure_network);
+  const config::Config config = load_run_config(options.run, {});
+  if (options.inherits) return run_in_office(options, config);
+  const checkpoint::RunLock lock(options.run);
   coordinate(options, config, nullptr);
-  write_report(options.process.run);
+  write_report(options.run);
 }
 
 }  // namespace
 
 void add_coordinator(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunProcessOptions>();
   CLI::App* command = add_command(
       app, "coordinator",
       "Coordinates a run of several machines; `train` starts its own.",
       "  colossus coordinator runs/kjv --listen 127.0.0.1:7000");
-  add_run_process_flags(*command, options->process);
+  add_run_process_flags(*command, *options);
   CLI::Option* listen = command->get_option("--listen");
   listen->description(
       "address for agents and commands; port 0 takes a free one");
