@@ -6,7 +6,6 @@
 #include <array>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "agent/agent.h"
 #include "agent/machine_memory.h"
@@ -98,10 +97,7 @@ void run(RunProcessOptions& options) {
   }
   check_addresses(options);
   options.target = config.kernels.target;
-  options.threads =
-      config.kernels.threads > 0
-          ? static_cast<int>(config.kernels.threads)
-          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.threads = machine_threads(config);
   run_agent(options, config, agent::MachineMemory::create(layout));
 }
 

@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
+#include <thread>
 #include <utility>
 
 #include "base/file_system.h"
+#include "config/config.h"
 #include "cli/network_address.h"
 
 namespace colossus::cli {
@@ -39,6 +41,13 @@ distributed::ProcessStart start_of(const std::string& command,
 }
 
 }  // namespace
+
+int machine_threads(const config::Config& config) {
+  if (config.kernels.threads > 0) {
+    return static_cast<int>(config.kernels.threads);
+  }
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
 
 std::string process_log(const std::string& run) {
   return join_path(run, "processes.log");

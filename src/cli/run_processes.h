@@ -16,6 +16,9 @@
 namespace CLI {
 class App;
 }
+namespace colossus::config {
+struct Config;
+}
 
 namespace colossus::cli {
 
@@ -50,6 +53,9 @@ distributed::ProcessStart rank_process(const RunProcessOptions& options,
                                        int64_t rank, int slot,
                                        int64_t hosting_ranks,
                                        int64_t num_shards);
+
+// As the config says, else one a core.
+int machine_threads(const config::Config& config);
 
 // What the run's processes print; people look there when one died.
 std::string process_log(const std::string& run);

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -194,10 +193,7 @@ void run(const Options& options) {
   const std::unique_ptr<kernels::Backend> backend = kernels::make_cpu_backend(
       static_cast<int>(config.kernels.threads), config.kernels.target);
   GeneratedSamples samples(config, *inputs.tokenizer, *backend);
-  const int threads =
-      config.kernels.threads > 0
-          ? static_cast<int>(config.kernels.threads)
-          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads = machine_threads(config);
   const runtime::Surroundings around{
       .fs = real_file_system(),
       .clock = real_clock(),
