@@ -59,13 +59,8 @@ MachinesGroup::~MachinesGroup() {
 
 void MachinesGroup::find_local_blocks() {
   for (const LocalPeer& peer : phases_.peers()) {
-    const std::vector<config::ShardBlock> blocks = config::aligned_blocks(
-        config::owned_shards(view_.placement, peer.rank), num_shards_);
-    if (static_cast<int>(blocks.size()) > windows_.layout().max_blocks) {
-      throw run_error(
-          "rank {} hosts {} blocks of shards and has {} windows for them",
-          peer.rank, blocks.size(), windows_.layout().max_blocks);
-    }
+    const std::vector<config::ShardBlock> blocks =
+        blocks_of(view_, peer.rank, windows_.layout());
     if (peer.rank == rank()) blocks_ = blocks;
     for (size_t i = 0; i < blocks.size(); ++i) {
       local_blocks_.push_back(

@@ -39,13 +39,8 @@ std::vector<int64_t> SharedMemoryGroup::participants(const config::View& view) {
 void SharedMemoryGroup::find_blocks() {
   std::vector<config::ShardBlock> all;
   for (const LocalPeer& peer : phases_.peers()) {
-    const std::vector<config::ShardBlock> blocks = config::aligned_blocks(
-        config::owned_shards(view_.placement, peer.rank), num_shards_);
-    if (static_cast<int>(blocks.size()) > windows_.layout().max_blocks) {
-      throw run_error(
-          "rank {} hosts {} blocks of shards and has {} windows for them",
-          peer.rank, blocks.size(), windows_.layout().max_blocks);
-    }
+    const std::vector<config::ShardBlock> blocks =
+        blocks_of(view_, peer.rank, windows_.layout());
     if (peer.rank == rank()) blocks_ = blocks;
     for (size_t i = 0; i < blocks.size(); ++i) {
       all.push_back(blocks[i]);

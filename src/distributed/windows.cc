@@ -73,4 +73,18 @@ void Windows::release(int slot) const {
                   windows_of_slot(layout_) * window_bytes(layout_));
 }
 
+std::vector<config::ShardBlock> blocks_of(const config::View& view,
+                                          int64_t rank,
+                                          const WindowsLayout& layout) {
+  std::vector<config::ShardBlock> blocks =
+      config::aligned_blocks(config::owned_shards(view.placement, rank),
+                             std::ssize(view.placement.owner_S));
+  if (static_cast<int>(blocks.size()) > layout.max_blocks) {
+    throw run_error(
+        "rank {} hosts {} blocks of shards and has {} windows for them", rank,
+        blocks.size(), layout.max_blocks);
+  }
+  return blocks;
+}
+
 }  // namespace colossus::distributed

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "config/placement.h"
 #include "distributed/shared_memory.h"
 
 namespace colossus::distributed {
@@ -47,5 +49,11 @@ class Windows {
   SharedMemory memory_;
   WindowsLayout layout_;
 };
+
+// The aligned blocks of shards that `rank` owns. Throws RunError if they are
+// more than a rank has windows for.
+std::vector<config::ShardBlock> blocks_of(const config::View& view,
+                                          int64_t rank,
+                                          const WindowsLayout& layout);
 
 }  // namespace colossus::distributed
