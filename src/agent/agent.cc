@@ -147,8 +147,8 @@ void Agent::run() {
     look_at_board();
     end_late_ranks();
     if (welcome_) {
+      send_lines();  // first, so that the journal has what led to a report
       send_report();
-      send_lines();
     }
     memory_.board().wait_news(news, kLookSeconds);
   }
