@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -96,6 +97,8 @@ void run(RunProcessOptions& options) {
                      options.run);
   }
   check_addresses(options);
+  fmt::print("{}: joining the coordinator at {}\n", options.run, options.join);
+  std::fflush(stdout);
   options.target = config.kernels.target;
   options.threads = machine_threads(config);
   run_agent(options, config, agent::MachineMemory::create(layout));
