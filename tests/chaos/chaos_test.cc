@@ -25,17 +25,12 @@
 namespace colossus::tests {
 namespace {
 
-constexpr int64_t kSteps = 1000;
-constexpr int64_t kFaults = 14;
-constexpr int64_t kMostStepsBetween = 24;
+constexpr int64_t kSteps = kStepsAreSlow ? 200 : 1000;
+constexpr int64_t kFaults = kStepsAreSlow ? 7 : 14;
+constexpr int64_t kMostStepsBetween = kStepsAreSlow ? 12 : 24;
+constexpr uint64_t kSeedsInCi = kStepsAreSlow ? 1 : 3;
 // A run without any news for so long stands still for good.
 constexpr int kPatienceSeconds = 90;
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kSeedsInCi = 3;
-#else
-constexpr uint64_t kSeedsInCi = 1;  // steps take many times as long
-#endif
 
 using Clock = std::chrono::steady_clock;
 

@@ -11,6 +11,14 @@
 
 namespace colossus::tests {
 
+// Many times as long as in the release build: runs are then shorter.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__SANITIZE_ADDRESS__)
+constexpr bool kStepsAreSlow = false;
+#else
+constexpr bool kStepsAreSlow = true;
+#endif
+
 // Runs a command of the program to its end; returns its exit code, or 128 and
 // the signal that ended it. What it prints is added to `log`.
 int run_command(const std::vector<std::string>& words, const std::string& log);
