@@ -186,6 +186,7 @@ void Agent::connect(const std::string& address) {
   hello.memory_id = memory_.board().memory_id();
   hello.pid = ::getpid();
   hello.host = options_.host;
+  hello.numerics = options_.numerics;
   sequence_ = 0;
   sent_report_.clear();
   sent_lines_.clear();

@@ -40,7 +40,8 @@ struct RankStart {
 };
 
 struct AgentOptions {
-  Hash128 run;  // of what changes its bits
+  Hash128 run;           // of what changes its bits
+  std::string numerics;  // version of the bits that its ranks compute
   std::string host;
   // The coordinator's present address; "": not known.
   std::function<std::string()> find_coordinator;

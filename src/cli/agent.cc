@@ -17,6 +17,7 @@
 #include "cli/run_processes.h"
 #include "cli/trained_model.h"
 #include "distributed/life.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "runtime/run_coordinator.h"
 #include "runtime/run_memory.h"
 
@@ -38,6 +39,8 @@ agent::AgentOptions agent_options(const RunProcessOptions& options,
   agent::AgentOptions agent;
   agent.run = runtime::machine_layout(config).run;
   agent.host = host_name();
+  agent.numerics =
+      kernels::make_cpu_backend(1, options.target)->numerics_version();
   // Ranks are away while they read and write the state, and no longer.
   constexpr double kSlowDisk = 50e6;  // bytes a second
   const auto state_bytes =
@@ -99,8 +102,8 @@ void run(RunProcessOptions& options) {
   check_addresses(options);
   fmt::print("{}: joining the coordinator at {}\n", options.run, options.join);
   std::fflush(stdout);
-  options.target = config.kernels.target;
-  options.threads = machine_threads(config);
+  if (options.target.empty()) options.target = config.kernels.target;
+  if (options.threads == 0) options.threads = machine_threads(config);
   run_agent(options, config, agent::MachineMemory::create(layout));
 }
 
@@ -114,6 +117,19 @@ void add_agent(CLI::App& app) {
       "  colossus agent runs/kjv --join 10.0.0.1:7000 --host 10.0.0.2 "
       "--insecure-network");
   add_run_process_flags(*command, *options);
+  const std::string shown = command->get_option("--join")->get_group();
+  command->get_option("--target")
+      ->group(shown)
+      ->description(
+          "vector unit of this machine's ranks: auto, avx512, avx2 "
+          "or baseline; default: as the run's config")
+      ->check(CLI::IsMember({"auto", "avx512", "avx2", "baseline"}));
+  command->get_option("--threads")
+      ->group(shown)
+      ->description(
+          "threads of this machine's ranks together; default: as the "
+          "run's config")
+      ->check(CLI::Range(1, 4096));
   set_action(*command, [options] { run(*options); });
 }
 

@@ -16,6 +16,7 @@
 #include "cli/stop_signal.h"
 #include "cli/trained_model.h"
 #include "distributed/life.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "runtime/abrupt_end.h"
 #include "runtime/report.h"
 #include "runtime/run_coordinator.h"
@@ -43,6 +44,10 @@ void coordinate(const RunProcessOptions& options, const config::Config& config,
   const StopSignal stop;
   runtime::RunCoordinatorOptions run_options;
   run_options.listen = options.listen;
+  if (options.inherits) {  // a machine of the run, whose bits are the run's
+    run_options.numerics =
+        kernels::make_cpu_backend(1, options.target)->numerics_version();
+  }
   run_options.beat = [office] {
     if (office != nullptr) office->beat();
   };

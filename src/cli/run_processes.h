@@ -24,10 +24,10 @@ namespace colossus::cli {
 
 // What each process of a local run passes on to those that it starts.
 struct RunProcessOptions {
-  std::string run;  // its folder
-  std::string target = "auto";
-  int threads = 1;   // of the machine
-  std::string join;  // the coordinator's address; empty: this machine's
+  std::string run;     // its folder
+  std::string target;  // of the machine; empty: the config's
+  int threads = 0;     // of the machine; 0: as the config says
+  std::string join;    // the coordinator's address; empty: this machine's
   std::string listen = "127.0.0.1:0";  // of this machine's coordinator
   std::string host = "127.0.0.1";      // of this machine, for ranks elsewhere
   bool insecure_network = false;       // addresses may be beyond loopback

@@ -157,6 +157,7 @@ struct Hello {
   uint64_t memory_id = 0;   // random; of the life of that memory
   int64_t pid = 0;
   std::string host;
+  std::string numerics;  // version of the bits that its ranks compute: "fma-1"
 };
 
 struct Welcome {

@@ -79,6 +79,7 @@ void encode_one(const Hello& hello, v1::Hello& out) {
   out.set_memory_id(hello.memory_id);
   out.set_pid(hello.pid);
   out.set_host(cut(hello.host));
+  out.set_numerics(cut(hello.numerics));
 }
 
 Hello decode_one(const v1::Hello& in) {
@@ -94,6 +95,7 @@ Hello decode_one(const v1::Hello& in) {
   hello.memory_id = in.memory_id();
   hello.pid = count_of("a process", in.pid());
   hello.host = text_of("a host's name", in.host());
+  hello.numerics = text_of("a numerics version", in.numerics());
   return hello;
 }
 

@@ -24,7 +24,8 @@ Hello full_hello() {
           .machine = 3,
           .memory_id = 0xffffffffffffffff,
           .pid = 4,
-          .host = "a-host"};
+          .host = "a-host",
+          .numerics = "fma-1"};
 }
 
 Difference full_difference() {
@@ -137,6 +138,7 @@ TEST(Wire, CarriesAHello) {
   EXPECT_EQ(came.memory_id, sent.memory_id);
   EXPECT_EQ(came.pid, sent.pid);
   EXPECT_EQ(came.host, sent.host);
+  EXPECT_EQ(came.numerics, sent.numerics);
   EXPECT_EQ(from_agent(Hello()).machine, kNone);
 }
 
@@ -309,6 +311,8 @@ TEST(WireBounds, OfAHello) {
       {"a process", [](auto& m) { m.set_pid(-1); }},
       {"a host's name",
        [](auto& m) { m.set_host(std::string(kMaxTextBytes + 1, 'x')); }},
+      {"a numerics version",
+       [](auto& m) { m.set_numerics(std::string(kMaxTextBytes + 1, 'x')); }},
   };
   for (const auto& wrong : wrongs) {
     v1::FromAgent message;

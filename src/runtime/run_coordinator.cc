@@ -155,6 +155,7 @@ protocol::Welcome RunCoordinator::welcome(const protocol::Hello& hello) {
         hello.host, config_.run.dir);
   }
   const std::lock_guard lock(mutex_);
+  check_numerics(hello);
   int64_t machine = hello.machine;
   if (machine == protocol::kNone) machine = next_machine_++;
   const auto other = attending_.find(machine);
@@ -165,6 +166,16 @@ protocol::Welcome RunCoordinator::welcome(const protocol::Hello& hello) {
   attending_[machine] = {hello.memory_id, next_incarnation_};
   words_.push_back(Came{machine, hello.pid, hello.host});
   return {.machine = machine, .incarnation = next_incarnation_++};
+}
+
+void RunCoordinator::check_numerics(const protocol::Hello& hello) {
+  if (options_.numerics.empty()) options_.numerics = hello.numerics;
+  if (hello.numerics == options_.numerics) return;
+  throw user_error(
+      "the ranks on {} would compute other bits ({}) than those of {} ({}): a "
+      "run needs processors that all have fused multiply-add, or --target "
+      "baseline on all of them",
+      hello.host, hello.numerics, config_.run.dir, options_.numerics);
 }
 
 void RunCoordinator::check_size(const protocol::ResizeRequest& request) const {

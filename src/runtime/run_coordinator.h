@@ -29,6 +29,9 @@ namespace colossus::runtime {
 
 struct RunCoordinatorOptions {
   std::string listen = "127.0.0.1:0";
+  // Of the run: an agent whose ranks would compute other bits is refused.
+  // Empty: that of the first agent.
+  std::string numerics;
   int64_t silence_us = 2'000'000;
   // In every turn of the loop, at least some ten times a second.
   std::function<void()> beat = [] {};
@@ -74,6 +77,7 @@ class RunCoordinator {
   protocol::ServerHandlers handlers();
   // In the server's threads.
   protocol::Welcome welcome(const protocol::Hello& hello);
+  void check_numerics(const protocol::Hello& hello);
   void check_size(const protocol::ResizeRequest& request) const;
   void push(Word word);
 
@@ -95,7 +99,7 @@ class RunCoordinator {
   const config::Config& config_;
   FileSystem& fs_;
   const Clock& clock_;
-  const RunCoordinatorOptions options_;
+  RunCoordinatorOptions options_;
   const Hash128 run_;
   RunRecorder recorder_;
   std::unique_ptr<coordinator::CoordinatorCore> core_;

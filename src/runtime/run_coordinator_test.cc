@@ -407,6 +407,20 @@ TEST_F(RunCoordinatorTest, RefusesAgentsOfAnotherRun) {
   EXPECT_THAT(events<coordinator::MachineJoined>(), IsEmpty());
 }
 
+TEST_F(RunCoordinatorTest, RefusesAgentsWhoseRanksWouldComputeOtherBits) {
+  start();
+  protocol::Hello first = hello();
+  first.numerics = "fma-1";
+  FakeAgent agent(address(), first);
+  ASSERT_TRUE(agent.serve_until([&] { return agent.welcomed(); }));
+  protocol::Hello other = hello(protocol::kNone, 8);
+  other.numerics = "nofma-1";
+  FakeAgent refused(address(), other);
+  EXPECT_THAT(refused.wait_for_refusal(),
+              HasSubstr("the ranks on a-host would compute other bits "
+                        "(nofma-1)"));
+}
+
 TEST_F(RunCoordinatorTest, NumbersMachinesAndKnowsThemByTheirMemory) {
   start();
   FakeAgent first(address(), hello(protocol::kNone, 7));
