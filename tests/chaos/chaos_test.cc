@@ -21,6 +21,7 @@
 #include "runtime/history.h"
 #include "tests/chaos/live_run.h"
 #include "tests/chaos/plan.h"
+#include "tests/chaos/run_fixture.h"
 
 namespace colossus::tests {
 namespace {
@@ -46,38 +47,15 @@ std::string text_of_file(const std::string& path) {
   return text.str();
 }
 
-// The tiny mixture of experts, on 8 shards, trained on this project's own
-// documents.
-class ChaosTest : public ::testing::Test {
+class ChaosTest : public RunFixture {
  protected:
-  ChaosTest()
-      : root_(fmt::format("{}chaos-{}", ::testing::TempDir(), getpid())) {
-    std::filesystem::create_directories(root_);
-  }
-  ~ChaosTest() override {
-    if (!HasFailure()) std::filesystem::remove_all(root_);
-  }
-
-  void prepare_data() {
-    ASSERT_EQ(run_command({"data", "prepare", COLOSSUS_SOURCE_DIR "/docs",
-                           "--out", root_ + "/data", "--vocab-size", "512"},
-                          root_ + "/data.log"),
-              0)
-        << text_of_file(root_ + "/data.log");
-  }
+  ChaosTest() : RunFixture("chaos") {}
 
   std::vector<std::string> words_of(const std::string& folder, int64_t ranks,
                                     int64_t spares) const {
-    return {"train",    COLOSSUS_SOURCE_DIR "/configs/tiny-moe.toml",
-            "--ranks",  std::to_string(ranks),
-            "--spares", std::to_string(spares),
-            "--set",    "model.vocab_size=512",
-            "--set",    fmt::format("data.path=\"{}/data\"", root_),
-            "--set",    fmt::format("run.dir=\"{}\"", folder),
-            "--set",    fmt::format("run.steps={}", kSteps),
-            "--set",    "run.num_shards=8",
-            "--set",    "run.checkpoint_every=90",
-            "--set",    "kernels.threads=2"};
+    return train_words(
+        folder, {.steps = kSteps, .checkpoint_every = 90, .threads = 2},
+        {"--ranks", std::to_string(ranks), "--spares", std::to_string(spares)});
   }
 
   // What nothing happened to.
@@ -97,7 +75,6 @@ class ChaosTest : public ::testing::Test {
   void survive(uint64_t seed);
   void check(const LiveRun& run, const std::string& folder);
 
-  const std::string root_;
   std::optional<runtime::RunHistory> quiet_;
 };
 
@@ -248,7 +225,7 @@ void ChaosTest::survive(uint64_t seed) {
   fmt::print("COLOSSUS_CHAOS_SEED={}: {} ranks, {} spares\n", seed, ranks,
              spares);
   const std::string folder = folder_of(seed);
-  LiveRun run(words_of(folder, ranks, spares), folder);
+  LiveRun run({words_of(folder, ranks, spares), ""}, folder);
   Chaos chaos(run, folder);
   for (const Fault& fault : draw_faults(seed, kFaults, kMostStepsBetween)) {
     if (!chaos.inflict(fault)) break;

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 #include <tuple>
 
 #include "base/error.h"
@@ -21,11 +23,20 @@
 namespace colossus::tests {
 namespace {
 
-pid_t start(const std::vector<std::string>& words, const std::string& log) {
+constexpr const char* kProgram = COLOSSUS_BINARY_DIR "/colossus";
+constexpr int kPatienceSeconds = 120;
+
+pid_t start(const Call& call, const std::string& log) {
   distributed::ProcessStart process;
-  process.program = COLOSSUS_BINARY_DIR "/colossus";
+  process.program = kProgram;
   process.name = "colossus";
-  process.arguments = words;
+  if (!call.network.empty()) {
+    process.program = "/usr/bin/env";
+    process.name = "env";
+    process.arguments = {"ip", "netns", "exec", call.network, kProgram};
+  }
+  process.arguments.insert(process.arguments.end(), call.words.begin(),
+                           call.words.end());
   process.output_path = log;
   process.own_session = true;
   return distributed::start_process(process);
@@ -65,14 +76,13 @@ bool mentions(const std::vector<std::string>& words, const std::string& text) {
 
 int run_command(const std::vector<std::string>& words, const std::string& log) {
   int status = 0;
-  ::waitpid(start(words, log), &status, 0);
+  ::waitpid(start({words, ""}, log), &status, 0);
   return code_of(status);
 }
 
-LiveRun::LiveRun(const std::vector<std::string>& words,
-                 const std::string& folder)
+LiveRun::LiveRun(const Call& call, const std::string& folder)
     : folder_(folder) {
-  pid_ = start(words, log_path());
+  pid_ = start(call, log_path());
 }
 
 LiveRun::~LiveRun() {
@@ -81,8 +91,8 @@ LiveRun::~LiveRun() {
   for (const pid_t pid : added_) ::waitpid(pid, nullptr, 0);
 }
 
-void LiveRun::add(const std::vector<std::string>& words) {
-  added_.push_back(start(words, log_path()));
+void LiveRun::add(const Call& call) {
+  added_.push_back(start(call, log_path()));
 }
 
 void LiveRun::look() {
@@ -142,6 +152,33 @@ bool LiveRun::has_left(int& code) {
   }
   code = code_;
   return left_;
+}
+
+bool look_until(LiveRun& run, const std::function<bool()>& holds) {
+  using Clock = std::chrono::steady_clock;
+  int64_t seen = -1;
+  Clock::time_point news = Clock::now();
+  while (Clock::now() - news < std::chrono::seconds(kPatienceSeconds)) {
+    run.look();
+    if (holds()) return true;
+    if (run.is_over()) return false;
+    if (run.counts().events != seen) news = Clock::now();
+    seen = run.counts().events;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+bool await_steps(LiveRun& run, int64_t count) {
+  const int64_t until = run.counts().steps + count;
+  return look_until(run, [&] { return run.counts().steps >= until; });
+}
+
+bool await_steps_of_both(LiveRun& run) {
+  const int64_t before = run.counts().views_of_machines;
+  return look_until(run,
+                    [&] { return run.counts().views_of_machines > before; }) &&
+         await_steps(run, 3);
 }
 
 bool send_signal(const RunProcess& process, int signal) {

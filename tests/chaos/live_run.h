@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ constexpr bool kStepsAreSlow = true;
 // Runs a command of the program to its end; returns its exit code, or 128 and
 // the signal that ended it. What it prints is added to `log`.
 int run_command(const std::vector<std::string>& words, const std::string& log);
+
+// The program as `words` call it, or, with `network`, inside that network
+// namespace (ip-netns).
+struct Call {
+  std::vector<std::string> words;
+  std::string network;
+};
 
 // A process that bears the run's folder in its command line.
 struct RunProcess {
@@ -42,13 +50,13 @@ struct Counts {
 class LiveRun {
  public:
   // `folder` is the run's, and appears in no other process.
-  LiveRun(const std::vector<std::string>& words, const std::string& folder);
+  LiveRun(const Call& call, const std::string& folder);
   ~LiveRun();
   LiveRun(const LiveRun&) = delete;
   LiveRun& operator=(const LiveRun&) = delete;
 
   // Starts one more process of the run, which is not waited for.
-  void add(const std::vector<std::string>& words);
+  void add(const Call& call);
 
   // Takes in what the journal gained.
   void look();
@@ -77,6 +85,12 @@ class LiveRun {
   bool over_ = false;
   std::string hash_;
 };
+
+// Until it holds. False: the run is over, or gave no news for two minutes.
+bool look_until(LiveRun& run, const std::function<bool()>& holds);
+bool await_steps(LiveRun& run, int64_t count);
+// Of one more view whose ranks are on several machines, some steps.
+bool await_steps_of_both(LiveRun& run);
 
 // By a handle, so that it meets this process or none. False: it is gone.
 bool send_signal(const RunProcess& process, int signal);
