@@ -186,36 +186,50 @@ HWY_INLINE void multiply_edge_tile(TileFunction tile, int64_t rows,
   add_carry(edge, sums.carry, rows, cols, sums.to);
 }
 
-// The sums of a block of the product that the next function computes.
-struct PanelSums {
+// The sums of a block of the product: where those of its first element are.
+struct BlockSums {
   TileBlock from, to;
   Carry carry;
 
-  // As seen from `rows` further down and `cols` to the right.
-  HWY_INLINE PanelSums at(int64_t rows, int64_t cols) const {
-    PanelSums moved = *this;
-    if (from.data != nullptr) moved.from.data += rows * from.stride + cols;
-    moved.to.data += rows * to.stride + cols;
-    if (carry.num_levels > 0) moved.carry.left += rows * carry.stride + cols;
-    return moved;
+  // Of the tile at (row, col), before the one at (next_row, next_col). From
+  // values in registers: copying a struct that was just written by halves waits
+  // until all stores before it are through, those of the last tile to C among
+  // them.
+  HWY_INLINE TileSums at(int64_t row, int64_t col, int64_t next_row,
+                         int64_t next_col) const {
+    TileSums sums;
+    sums.from.data = nullptr;
+    sums.next_from = nullptr;
+    if (from.data != nullptr) {
+      sums.from.data = from.data + row * from.stride + col;
+      sums.next_from = from.data + next_row * from.stride + next_col;
+    }
+    sums.from.stride = from.stride;
+    sums.to.data = to.data + row * to.stride + col;
+    sums.to.stride = to.stride;
+    sums.carry.num_levels = carry.num_levels;
+    sums.carry.left =
+        carry.num_levels > 0 ? carry.left + row * carry.stride + col : nullptr;
+    sums.carry.stride = carry.stride;
+    sums.carry.level_stride = carry.level_stride;
+    return sums;
   }
 };
 
-// One panel of B and the packed tiles of A; `sums`: from the first tile on.
+// One panel of B and the packed tiles of A. `sums` are the block's, of which
+// the first tile stands at (row, col).
 template <typename Layout>
 HWY_INLINE void multiply_panel(const TileRows& rows, int64_t cols,
                                int64_t depth, const float* panel,
-                               const PanelSums& sums, const Scratch& scratch,
-                               Prefetcher* ahead) {
+                               const BlockSums& sums, int64_t row, int64_t col,
+                               const Scratch& scratch, Prefetcher* ahead) {
   const float* a = scratch.a;
-  const PanelSums next_panel = sums.at(0, kTileCols);
   for (int64_t t = 0; t < rows.num_tiles; ++t) {
-    const int64_t down = rows.begin[t] - rows.begin[0];
+    const int64_t here = row + rows.begin[t] - rows.begin[0];
     const int64_t height = rows.begin[t + 1] - rows.begin[t];
-    const PanelSums here = sums.at(down, 0);
-    const PanelSums next =
-        t + 1 < rows.num_tiles ? sums.at(down + height, 0) : next_panel;
-    const TileSums tile_sums = {here.from, here.to, here.carry, next.from.data};
+    const bool last = t + 1 == rows.num_tiles;
+    const TileSums tile_sums = sums.at(here, col, last ? row : here + height,
+                                       last ? col + kTileCols : col);
     const TileFunction tile = kTileFunctions<Layout>[height];
     if (cols == kTileCols) {
       tile(depth, a, panel, tile_sums, ahead);
@@ -302,13 +316,13 @@ HWY_INLINE Prefetcher what_comes_next(const PieceProduct& p,
 }
 
 // The sums of a span in one block of the summed index.
-HWY_INLINE PanelSums sums_of_block(const PieceProduct& p, const Span& span,
+HWY_INLINE BlockSums sums_of_block(const PieceProduct& p, const Span& span,
                                    const Depth& depth) {
   const bool first = depth.k == p.depth_begin;
   const bool last = depth.k + depth.length == p.depth_end;
   const TileBlock c = {span.c, p.c_stride};
   const TileBlock rest = p.rest.data != nullptr ? p.rest : c;
-  PanelSums sums = {};
+  BlockSums sums = {};
   if (!first) sums.from = rest;
   if (first && p.resume) sums.from = c;
   sums.to = last ? c : rest;
@@ -337,11 +351,11 @@ HWY_NOINLINE void multiply_piece(const PieceProduct& p, const Scratch& scratch,
       const float* panel = scratch.b;
       for (int s = 0; s < p.num_spans; ++s) {
         const Span& span = p.span[s];
-        const PanelSums sums = sums_of_block(p, span, depth);
+        const BlockSums sums = sums_of_block(p, span, depth);
         for (int64_t j = 0; j < span.count; j += kTileCols) {
           multiply_panel<LayoutOf<kForm>>(
               rows, std::min(kTileCols, span.count - j), depth.length, panel,
-              sums.at(tiling.begin(t), j), scratch, &ahead);
+              sums, tiling.begin(t), j, scratch, &ahead);
           panel += panel_floats(depth.length);
         }
       }
