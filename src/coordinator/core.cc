@@ -226,7 +226,7 @@ void CoordinatorCore::end_when_failed() {
   if (most > 0 && state_.losses_without_step > most) {
     end(true, fmt::format("{} ranks were lost and no step was done between; "
                           "the last: {}",
-                          state_.losses_without_step, lost_reason_));
+                          state_.losses_without_step, state_.last_loss));
   }
 }
 

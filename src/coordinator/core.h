@@ -128,6 +128,7 @@ class CoordinatorCore {
   void end(bool failed, const std::string& reason);
 
   // Members (core_members.cc).
+  bool all_healed() const;
   void release_surplus_ranks();
   void assign_ranks();
   std::optional<int64_t> machine_for_new_rank() const;
@@ -148,6 +149,7 @@ class CoordinatorCore {
   void prepare(int64_t stop_step, bool verify, const std::string& reason);
   std::string reason_for_loss() const;
   std::string reason_for_lost_source() const;
+  std::string reason_for_lost_giver() const;
   std::string reason_for_resize() const;
   std::string reason_for_protection() const;
   bool waits_for_starting_ranks() const;

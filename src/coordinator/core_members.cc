@@ -9,7 +9,8 @@ namespace colossus::coordinator {
 void CoordinatorCore::lose_rank(int64_t rank, const std::string& reason) {
   if (state_.rank(rank) == nullptr) return;
   lost_reason_ = reason;
-  record(RankLost{rank, reason});
+  const bool forget = options_.mutation == Mutation::kCountLossesBehindSteps;
+  record(RankLost{rank, forget ? 0 : committed_step_, reason});
 }
 
 bool CoordinatorCore::hosts_ranks(const MachineState& machine) const {
@@ -82,11 +83,22 @@ void CoordinatorCore::assign_ranks() {
   }
 }
 
+// Each with a part in the view has its slices: nobody gives any now.
+bool CoordinatorCore::all_healed() const {
+  return std::all_of(state_.ranks.begin(), state_.ranks.end(),
+                     [this](const RankState& rank) {
+                       if (!takes_part(rank.rank)) return true;
+                       const RankSlot* slot = reported_slot(rank.rank);
+                       return slot != nullptr && slot->healed &&
+                              slot->view == state_.begun->view.number;
+                     });
+}
+
 // Only those without a part in the view: the newest on the fullest machine.
 void CoordinatorCore::release_surplus_ranks() {
   const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
   while (!state_.preparing && !state_.ended && state_.begun != nullptr &&
-         std::ssize(state_.ranks) > wanted) {
+         std::ssize(state_.ranks) > wanted && all_healed()) {
     const RankState* surplus = nullptr;
     for (const RankState& rank : state_.ranks) {
       if (takes_part(rank.rank)) continue;
@@ -97,9 +109,13 @@ void CoordinatorCore::release_surplus_ranks() {
     }
     if (surplus == nullptr || ranks_on(surplus->machine) == 1) return;
     const int64_t rank = surplus->rank;
-    record(RankLost{rank, fmt::format("rank {} is released: {} ranks are "
-                                      "wanted",
-                                      rank, wanted)});
+    const std::string reason =
+        fmt::format("rank {} is released: {} ranks are wanted", rank, wanted);
+    if (options_.mutation == Mutation::kCountReleasedRanks) {
+      lose_rank(rank, reason);
+    } else {
+      record(RankReleased{rank, reason});
+    }
   }
 }
 
@@ -108,6 +124,7 @@ void CoordinatorCore::release_surplus_ranks() {
 // when the complaint is old.
 void CoordinatorCore::note_cut_links() {
   if (state_.begun == nullptr || state_.preparing) return;
+  if (options_.mutation == Mutation::kIgnoreCutLinks) return;
   const std::optional<CutLink> link = old_cut_link();
   if (!link.has_value()) return;
   lose_rank(loser_of(*link),
@@ -123,8 +140,11 @@ std::optional<CoordinatorCore::CutLink> CoordinatorCore::old_cut_link() {
                 [&](const auto& link) { return link.view != view; });
   for (const RankState& rank : state_.ranks) {
     const RankSlot* slot = reported_slot(rank.rank);
-    const bool complains = slot != nullptr && slot->view == view &&
-                           slot->unreachable != kNone &&
+    const bool of_this_view =
+        slot != nullptr &&
+        (slot->view == view ||
+         options_.mutation == Mutation::kBelieveOldComplaints);
+    const bool complains = of_this_view && slot->unreachable != kNone &&
                            state_.rank(slot->unreachable) != nullptr;
     if (!complains) continue;
     const int64_t first = std::min(rank.rank, slot->unreachable);

@@ -74,7 +74,7 @@ class Run : public testing::Test {
 
   // Two machines with a rank each, in view 1.
   void start() {
-    for (int round = 0; round < 4; ++round) {
+    for (int round = 0; round < 6; ++round) {
       obey(0);
       obey(1);
     }
@@ -263,7 +263,33 @@ TEST_F(Run, GrowsAtACommitAndShrinksToo) {
   obey(1);
   EXPECT_EQ(config::hosting_ranks(core_->state().begun->view.placement).size(),
             1u);
+  obey(0);
+  obey(1);
   EXPECT_EQ(core_->state().ranks.size(), 2u);
+}
+
+// Until then the surplus may be giving slices.
+TEST_F(Run, ReleasesNobodyBeforeAllHaveTheirSlices) {
+  start();
+  commit(5);
+  tell(ResizeRequest{4, 0, "asked"});
+  for (const int64_t machine : {0, 1, 0, 1}) obey(machine);
+  tell(ResizeRequest{1, 0, "asked"});
+  obey(0);
+  obey(1);
+  ASSERT_FALSE(core_->state().preparing);
+  const size_t ranks = core_->state().ranks.size();
+  ASSERT_GT(ranks, 2U);
+  for (const int64_t machine : {0, 1, 0, 1}) {
+    AgentReport report = obedient(machine);
+    for (RankSlot& slot : report.ranks) slot.healed = false;
+    tell(report);
+  }
+  EXPECT_EQ(core_->state().ranks.size(), ranks);
+  obey(0);
+  obey(1);
+  EXPECT_LT(core_->state().ranks.size(), ranks);
+  EXPECT_NE(last<RankReleased>(), nullptr);
 }
 
 TEST_F(Run, ALossDuringASoftChangeMakesItHard) {
@@ -415,6 +441,32 @@ TEST_F(CutLink, OfAnOlderViewCountsForNothing) {
     wait(100);
   }
   EXPECT_EQ(given_up(), kNone);
+}
+
+// Of a rank that only gave slices: no placement names it.
+TEST_F(CutLink, ToASpareThatIsLostEndsTheView) {
+  tell(ResizeRequest{1, 3, "asked"});
+  start();
+  commit(5);
+  const config::Placement placement = core_->state().begun->view.placement;
+  AgentReport report = obedient(0);
+  const int64_t complains = placement.owner_S.front();
+  int64_t spare = kNone;
+  std::erase_if(report.ranks, [&](const RankSlot& slot) {
+    const bool is_first =
+        spare == kNone && !config::takes_part(placement, slot.rank);
+    if (is_first) spare = slot.rank;
+    return is_first;
+  });
+  ASSERT_NE(spare, kNone);
+  for (RankSlot& slot : report.ranks) {
+    if (slot.rank == complains) slot.unreachable = spare;
+  }
+  const int64_t number = core_->state().number;
+  tell(report);
+  EXPECT_EQ(last<RankLost>()->rank, spare);
+  EXPECT_EQ(core_->state().number, number + 1);
+  EXPECT_EQ(core_->state().stop_step, kAtOnce);
 }
 
 TEST_F(Run, CommitsNoCheckpointOfAnOlderView) {
@@ -580,6 +632,39 @@ TEST_F(LosingRun, GivesUpWhenRanksAreLostAgainAndAgainWithoutAStep) {
                                           "done between; the last: rank"),
             0u)
       << last<RunEnded>()->reason;
+}
+
+// No view ends by it.
+TEST_F(LosingRun, GoesOnWhileOnlySparesAreLostAndStepsAreDone) {
+  tell(ResizeRequest{1, 3, "asked"});
+  start();
+  for (int64_t step = 1; step <= 12; ++step) {
+    commit(step);
+    AgentReport report = obedient(0);
+    std::erase_if(report.ranks, [this](const RankSlot& slot) {
+      return !config::takes_part(core_->state().begun->view.placement,
+                                 slot.rank);
+    });
+    ASSERT_LT(report.ranks.size(), orders_[0].ranks.size());
+    tell(report);
+    ASSERT_FALSE(core_->state().ended) << step;
+  }
+  EXPECT_EQ(core_->state().number, 1);
+}
+
+TEST_F(LosingRun, CountsNoRankThatIsReleased) {
+  start();
+  commit(5);
+  for (int round = 0; round < 10; ++round) {
+    tell(ResizeRequest{2, 1, "asked"});
+    obey(0);
+    obey(1);
+    tell(ResizeRequest{2, 0, "asked"});
+    obey(0);
+    obey(1);
+    ASSERT_NE(last<RankReleased>(), nullptr);
+  }
+  EXPECT_EQ(core_->state().losses_without_step, 0);
 }
 
 TEST_F(LosingRun, GoesOnAsLongAsThereAreStepsBetween) {

@@ -27,7 +27,8 @@ std::string CoordinatorCore::reason_for_loss() const {
                                   : lost_reason_;
     }
   }
-  return reason_for_lost_source();
+  const std::string source = reason_for_lost_source();
+  return source.empty() ? reason_for_lost_giver() : source;
 }
 
 // Who still waits for a slice from a machine that is gone waits for ever.
@@ -48,6 +49,21 @@ std::string CoordinatorCore::reason_for_lost_source() const {
       return fmt::format("slice {} was to come from a machine that was lost",
                          s);
     }
+  }
+  return {};
+}
+
+// Whose connection broke has left the view, also if the other rank had no part
+// in it and only gave slices.
+std::string CoordinatorCore::reason_for_lost_giver() const {
+  for (const RankState& rank : state_.ranks) {
+    const RankSlot* slot = reported_slot(rank.rank);
+    const bool complains = slot != nullptr &&
+                           slot->view == state_.begun->view.number &&
+                           slot->unreachable != kNone;
+    if (!complains || state_.rank(slot->unreachable) != nullptr) continue;
+    return fmt::format("rank {} cannot reach rank {}, which is gone", rank.rank,
+                       slot->unreachable);
   }
   return {};
 }
@@ -249,6 +265,8 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
   view.start_step = choice.step;
   view.last_step = options_.total_steps;
   view.save_and_stop = state_.stop_asked || choice.step >= options_.total_steps;
+  view.checked_view = choice.checked.view;
+  view.checked_step = choice.checked.step;
   view.owners = placement.owner_S;
   view.backups = placement.backup_S;
   view.hashes = choice.hash_S;

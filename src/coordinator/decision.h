@@ -85,12 +85,27 @@ struct RankAssigned {
   }
 };
 
-// Dead, given up, or no longer wanted; its agent ends the process if it lives.
+// Dead or given up; its agent ends the process if it lives.
 struct RankLost {
   static constexpr const char* kName = "rank_lost";
   int64_t rank = 0;
+  int64_t step = 0;  // the newest that was known to be committed
   std::string reason;
   bool operator==(const RankLost&) const = default;
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("rank", rank);
+    v.field("step", step);
+    v.field("reason", reason);
+  }
+};
+
+// No longer wanted, and without a part in the view: nothing is lost by it.
+struct RankReleased {
+  static constexpr const char* kName = "rank_released";
+  int64_t rank = 0;
+  std::string reason;
+  bool operator==(const RankReleased&) const = default;
   template <typename Visitor>
   void visit_fields(Visitor& v) {
     v.field("rank", rank);
@@ -122,6 +137,10 @@ struct ViewBegun {
   int64_t start_step = 0;
   int64_t last_step = 0;  // none is made after it
   bool save_and_stop = false;
+  // The newest step of an older view that an answer knew to be checked; view 0:
+  // none did.
+  int64_t checked_view = 0;
+  int64_t checked_step = 0;
   std::vector<int64_t> members;   // ranks, ascending
   std::vector<int64_t> machines;  // theirs
   // Where they listen (config::word_of); empty: none does.
@@ -139,6 +158,8 @@ struct ViewBegun {
     v.field("start_step", start_step);
     v.field("last_step", last_step);
     v.field("save_and_stop", save_and_stop);
+    v.field("checked_view", checked_view);
+    v.field("checked_step", checked_step);
     v.field("members", members);
     v.field("machines", machines);
     v.field("endpoints", endpoints);
@@ -233,7 +254,7 @@ struct RunEnded {
 
 using Decision =
     std::variant<SizeAsked, MachineJoined, MachineLost, MachineDropped,
-                 RankAssigned, RankLost, PrepareBegun, ViewBegun,
+                 RankAssigned, RankLost, RankReleased, PrepareBegun, ViewBegun,
                  CheckpointCommitted, DifferenceFound, StragglerFound,
                  StopAsked, RunEnded>;
 

@@ -10,8 +10,8 @@ namespace {
 // The last step of `view` that can be trusted whatever its hash.
 int64_t trusted_up_to(const StartRequest& request, int64_t view) {
   int64_t step = 0;
-  for (const ViewStart& known : request.views) {
-    if (known.number == view) step = known.step;
+  for (const TrustedSteps& known : request.views) {
+    if (known.view == view) step = known.up_to;
   }
   for (const MachineAnswer& answer : request.answers) {
     if (answer.checked.view == view) step = std::max(step, answer.checked.step);
@@ -125,6 +125,7 @@ StartChoice choose_start(const StartRequest& request) {
         std::any_of(answer.copies.begin(), answer.copies.end(),
                     [](const SliceCopy& copy) { return !copy.sound; });
     if (unsound) choice.unsound_machines.push_back(answer.machine);
+    choice.checked = std::max(choice.checked, answer.checked);
   }
   const std::vector<Candidate> candidates = trusted_copies(request);
   const std::vector<int64_t> steps = steps_of(candidates);

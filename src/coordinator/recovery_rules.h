@@ -16,10 +16,12 @@ struct MachineAnswer {
   std::vector<SliceCopy> copies;
 };
 
-struct ViewStart {
-  int64_t number = 0;
-  int64_t step = 0;
-  bool operator==(const ViewStart&) const = default;
+// Of one view: where it started, or a later step of it that was known to be
+// checked when some view began.
+struct TrustedSteps {
+  int64_t view = 0;
+  int64_t up_to = 0;
+  bool operator==(const TrustedSteps&) const = default;
 };
 
 // The right state of a step, as a view started from it.
@@ -32,7 +34,7 @@ struct KnownState {
 struct StartRequest {
   int64_t num_shards = 1;
   std::vector<MachineAnswer> answers;  // by machine, ascending
-  std::vector<ViewStart> views;        // all that began so far, ascending
+  std::vector<TrustedSteps> views;     // all that began so far, ascending
   std::vector<KnownState> known;       // from which views started lately
   int64_t checkpoint_step = 0;         // newest; 0: the initial values
   Mutation mutation = Mutation::kNone;
@@ -45,17 +47,18 @@ struct StartChoice {
   std::vector<std::vector<int64_t>> machines_S;  // ascending
   std::vector<Hash128> hash_S;
   std::vector<int64_t> unsound_machines;  // a copy there fails its own hash
+  CheckedStep checked;  // the newest that an answer knows; view 0: none does
   std::string reason;
 };
 
 // The greatest step of which every slice has a copy that can be trusted:
 //   - it passes its own hash;
 //   - it was *checked*: its step is not beyond the start of its view, nor
-//   beyond
-//     what a machine that answered knows to be checked in its view; or it has
-//     the step and the hash from which some view started. (A copy that was
-//     stored but never compared with its twin may hold a silent error; a step
-//     that any rank committed was checked at every rank.)
+//     beyond what a machine that answered, or that answered for some earlier
+//     view, knows to be checked in its view; or it has the step and the hash
+//     from which some view started. (A copy that was stored but never compared
+//     with its twin may hold a silent error; a step that any rank committed was
+//     checked at every rank.)
 //   - no other such copy of the same slice and step has another hash.
 // Without such a step, or if the checkpoint is newer: the checkpoint.
 StartChoice choose_start(const StartRequest& request);

@@ -52,6 +52,16 @@ TEST(StartChoice, TrustsAnOldCopyThatALaterViewStartedFrom) {
   EXPECT_EQ(choose_start(r).step, 5);
 }
 
+// Found by the prover: machines remember only the newest view's checked step.
+TEST(StartChoice, TrustsAnOldStepThatWasKnownToBeCheckedWhenItsViewEnded) {
+  StartRequest r = request({{0, {4, 5}, {copy(0, 1), copy(1, 1)}}});
+  r.views = {{1, 0}, {2, 2}, {4, 2}};
+  EXPECT_TRUE(choose_start(r).from_checkpoint);
+  r.views[0].up_to = 2;
+  EXPECT_EQ(choose_start(r).step, 1);
+  EXPECT_EQ(choose_start(r).checked, (CheckedStep{4, 5}));
+}
+
 // Found by the prover: the next view did start from this step, but from others'
 // copies of it.
 TEST(StartChoice, DoesNotTrustAnOldCopyWithAnotherHashThanTheStart) {

@@ -45,6 +45,13 @@ void forget_differences(RunState& state, int64_t rank) {
   });
 }
 
+void forget_rank(RunState& state, const char* name, int64_t rank) {
+  require(state.rank(rank) != nullptr, name, rank);
+  forget_differences(state, rank);
+  std::erase_if(state.ranks,
+                [rank](const RankState& r) { return r.rank == rank; });
+}
+
 void apply_one(RunState& state, const MachineLost& d) {
   MachineState* machine = find_machine(state, d.machine);
   require(machine != nullptr, d.kName, d.machine);
@@ -73,11 +80,15 @@ void apply_one(RunState& state, const RankAssigned& d) {
 }
 
 void apply_one(RunState& state, const RankLost& d) {
-  require(state.rank(d.rank) != nullptr, d.kName, d.rank);
-  forget_differences(state, d.rank);
-  std::erase_if(state.ranks,
-                [&](const RankState& r) { return r.rank == d.rank; });
+  forget_rank(state, d.kName, d.rank);
+  if (d.step > state.step_at_loss) state.losses_without_step = 0;
   ++state.losses_without_step;
+  state.step_at_loss = d.step;
+  state.last_loss = d.reason;
+}
+
+void apply_one(RunState& state, const RankReleased& d) {
+  forget_rank(state, d.kName, d.rank);
 }
 
 void apply_one(RunState& state, const PrepareBegun& d) {
@@ -134,11 +145,14 @@ void apply_one(RunState& state, const ViewBegun& d) {
   begun->verify = state.verify;
   begun->last_step = d.last_step;
   begun->save_and_stop = d.save_and_stop;
-  if (state.begun != nullptr && d.start_step > state.begun->view.start_step) {
-    state.losses_without_step = 0;
-  }
+  if (d.start_step > state.step_at_loss) state.losses_without_step = 0;
+  state.step_at_loss = d.start_step;
   state.begun = std::move(begun);
   state.preparing = false;
+  for (TrustedSteps& known : state.views) {
+    if (known.view != d.checked_view) continue;
+    known.up_to = std::max(known.up_to, d.checked_step);
+  }
   state.views.push_back({d.number, d.start_step});
   note_known(state, d);
 }
@@ -204,6 +218,7 @@ bool operator==(const RunState& a, const RunState& b) {
          a.checkpoint_step == b.checkpoint_step &&
          a.differences == b.differences &&
          a.losses_without_step == b.losses_without_step &&
+         a.step_at_loss == b.step_at_loss && a.last_loss == b.last_loss &&
          a.stop_asked == b.stop_asked && a.ended == b.ended &&
          a.failed == b.failed && a.end_step == b.end_step;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "coordinator/decision.h"
@@ -40,13 +41,15 @@ struct RunState {
   int64_t stop_step = kAtOnce;
   bool verify = false;
   std::shared_ptr<const BegunView> begun;  // newest view; null: none yet
-  std::vector<ViewStart> views;            // all that began, ascending
+  std::vector<TrustedSteps> views;         // all that began, ascending
 
   std::vector<KnownState> known;  // the newest starts from memory
 
   int64_t checkpoint_step = 0;
   std::vector<DifferenceFound> differences;  // of updates, at one step
-  int64_t losses_without_step = 0;  // ranks lost since a view began further on
+  int64_t losses_without_step = 0;  // ranks lost with no step done between
+  int64_t step_at_loss = 0;         // known at the newest of them
+  std::string last_loss;            // how that came
   bool stop_asked = false;
   bool ended = false;
   bool failed = false;

@@ -30,7 +30,7 @@ std::vector<Decision> short_journal() {
           PrepareBegun{1, kAtOnce, false, "start"},
           view(1),
           CheckpointCommitted{1, 4, "saved"},
-          RankLost{1, "killed"}};
+          RankLost{1, 0, "killed"}};
 }
 
 TEST(RunState, IsWhatTheJournalSays) {
@@ -67,7 +67,7 @@ TEST(RunState, CountsLossesUntilAViewBeginsFurtherOn) {
   std::vector<Decision> journal = short_journal();
   EXPECT_EQ(replay(journal).losses_without_step, 1);
   journal.push_back(RankAssigned{2, 7, "wanted"});
-  journal.push_back(RankLost{2, "killed"});
+  journal.push_back(RankLost{2, 0, "killed"});
   EXPECT_EQ(replay(journal).losses_without_step, 2);
   ViewBegun again = view(2);
   journal.push_back(PrepareBegun{2, kAtOnce, false, "loss"});
@@ -80,10 +80,60 @@ TEST(RunState, CountsLossesUntilAViewBeginsFurtherOn) {
   EXPECT_EQ(replay(journal).losses_without_step, 0);
 }
 
+// Of spares, say: no view ends by it.
+TEST(RunState, StartsToCountAgainWhenStepsWereDoneBetweenTwoLosses) {
+  std::vector<Decision> journal = short_journal();
+  for (const int64_t rank : {2, 3, 4}) {
+    journal.push_back(RankAssigned{rank, 7, "wanted"});
+  }
+  journal.push_back(RankLost{2, 5, "killed"});
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+  journal.push_back(RankLost{3, 5, "killed"});
+  EXPECT_EQ(replay(journal).losses_without_step, 2);
+  journal.push_back(RankLost{4, 6, "killed"});
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+}
+
+TEST(RunState, CountsStepsThatAreMadeAgainAfterARestore) {
+  std::vector<Decision> journal = short_journal();
+  for (const int64_t rank : {2, 3}) {
+    journal.push_back(RankAssigned{rank, 7, "wanted"});
+  }
+  journal.push_back(RankLost{2, 5, "killed"});
+  journal.push_back(PrepareBegun{2, kAtOnce, false, "loss"});
+  journal.push_back(view(2));  // from step 0
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+  journal.push_back(RankLost{3, 2, "killed"});
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+}
+
+TEST(RunState, AReleasedRankIsNoLoss) {
+  std::vector<Decision> journal = short_journal();
+  journal.push_back(RankReleased{0, "two are too many"});
+  EXPECT_TRUE(replay(journal).ranks.empty());
+  EXPECT_EQ(replay(journal).losses_without_step, 1);
+}
+
 TEST(RunState, TwoThatCountOtherLossesDiffer) {
-  RunState a = replay(short_journal()), b = a;
-  ++b.losses_without_step;
-  EXPECT_FALSE(a == b);
+  const RunState a = replay(short_journal());
+  for (int part = 0; part < 3; ++part) {
+    RunState b = a;
+    if (part == 0) ++b.losses_without_step;
+    if (part == 1) ++b.step_at_loss;
+    if (part == 2) b.last_loss += " again";
+    EXPECT_FALSE(a == b) << part;
+  }
+}
+
+TEST(RunState, KnowsWhichStepsOfOldViewsWereChecked) {
+  std::vector<Decision> journal = short_journal();
+  ViewBegun second = view(2);
+  second.checked_view = 1;
+  second.checked_step = 3;
+  journal.push_back(PrepareBegun{2, kAtOnce, false, "loss"});
+  journal.push_back(second);
+  const std::vector<TrustedSteps> known = {{1, 3}, {2, 0}};
+  EXPECT_EQ(replay(journal).views, known);
 }
 
 TEST(RunState, SaysHowTheRunEnded) {
@@ -100,7 +150,8 @@ TEST(RunState, RefusesRecordsThatContradictThoseBefore) {
   const std::vector<Decision> contradictions = {
       RankAssigned{5, 7, "a number that is not next"},
       RankAssigned{2, 8, "a machine that nobody knows"},
-      RankLost{1, "lost already"},
+      RankLost{1, 0, "lost already"},
+      RankReleased{1, "lost already"},
       MachineLost{8, "unknown"},
       PrepareBegun{1, kAtOnce, false, "an old number"},
       view(1),

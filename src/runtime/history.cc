@@ -179,11 +179,20 @@ void HistoryBuilder::add(const RankEnded& event) {
   notice(newest_step(), Notice::Kind::kBad, "Process ended", event.reason);
 }
 
-void HistoryBuilder::add(const coordinator::RankLost& event) {
-  std::erase_if(history_.ranks, [&](const RankStarted& rank) {
-    return rank.rank == event.rank;
+void HistoryBuilder::forget_rank(int64_t rank) {
+  std::erase_if(history_.ranks, [rank](const RankStarted& started) {
+    return started.rank == rank;
   });
+}
+
+void HistoryBuilder::add(const coordinator::RankLost& event) {
+  forget_rank(event.rank);
   notice(newest_step(), Notice::Kind::kBad, "Rank lost", event.reason);
+}
+
+void HistoryBuilder::add(const coordinator::RankReleased& event) {
+  forget_rank(event.rank);
+  notice(newest_step(), Notice::Kind::kNeutral, "Rank released", event.reason);
 }
 
 void HistoryBuilder::add(coordinator::ViewBegun event) {

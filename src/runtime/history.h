@@ -82,6 +82,8 @@ class HistoryBuilder {
   void add(RankStarted event);
   void add(const RankEnded& event);
   void add(const coordinator::RankLost& event);
+  void add(const coordinator::RankReleased& event);
+  void forget_rank(int64_t rank);
   void add(coordinator::ViewBegun event);
   void add(const coordinator::DifferenceFound& event);
   template <typename Event>

@@ -119,6 +119,22 @@ TEST(History, AResumeReopensAFinishedRun) {
   EXPECT_FALSE(history.finished.has_value());
 }
 
+TEST(History, TellsAReleasedRankFromALostOne) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  for (const int64_t rank : {0, 1, 2}) feeder.feed(RankStarted{rank, 0, 9});
+  feeder.feed(coordinator::RankLost{0, 0, "killed"});
+  feeder.feed(coordinator::RankReleased{1, "one is wanted"});
+  const RunHistory history = feeder.finish();
+  ASSERT_THAT(history.ranks, SizeIs(1));
+  EXPECT_EQ(history.ranks[0].rank, 2);
+  ASSERT_GE(history.notices.size(), 2U);
+  const Notice& released = history.notices.back();
+  EXPECT_EQ(released.kind, Notice::Kind::kNeutral);
+  EXPECT_EQ(released.title, "Rank released");
+  EXPECT_EQ((history.notices.end() - 2)->kind, Notice::Kind::kBad);
+}
+
 TEST(History, ThinsExpertLoadOutEvenly) {
   Feeder feeder(4);
   for (int64_t step = 1; step <= 20; ++step) {

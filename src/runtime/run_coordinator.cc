@@ -164,7 +164,7 @@ protocol::Welcome RunCoordinator::welcome(const protocol::Hello& hello) {
   }
   next_machine_ = std::max(next_machine_, machine + 1);
   attending_[machine] = {hello.memory_id, next_incarnation_};
-  words_.push_back(Came{machine, hello.pid, hello.host});
+  words_.emplace_back(Came{machine, hello.pid, hello.host});
   return {.machine = machine, .incarnation = next_incarnation_++};
 }
 

@@ -145,6 +145,10 @@ void TimeBook::on(const coordinator::RankLost& event) {
   if (was_ready && stops_) note_if_no_rank_is_ready();
 }
 
+void TimeBook::on(const coordinator::RankReleased& event) {
+  ready_ranks_.erase(event.rank);
+}
+
 void TimeBook::note_if_no_rank_is_ready() {
   if (view_ && ready_ranks_.empty()) ledger_.waits_for_rank(now_us_);
 }

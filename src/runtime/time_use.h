@@ -50,6 +50,7 @@ class TimeBook {
   void on(const RankEnded& event);
   void on(const ViewReady& event);
   void on(const coordinator::RankLost& event);
+  void on(const coordinator::RankReleased& event);
   void on(const coordinator::PrepareBegun& event);
   void on(const coordinator::ViewBegun& event);
   void on(const coordinator::StragglerFound& event);

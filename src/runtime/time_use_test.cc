@@ -77,7 +77,7 @@ class TimeBookTest : public ::testing::Test {
       case 2:
         return tell(seconds, RankEnded{number, 0, 1, 0.3, ""});
       case 3:
-        return tell(seconds, RankLost{number, ""});
+        return tell(seconds, RankLost{number, 0, ""});
       case 4:
         return tell(seconds, PrepareBegun{number, step_no - 2, false, ""});
       case 5:
@@ -114,7 +114,7 @@ TEST_F(TimeBookTest, AQuietRunLosesOnlyItsStart) {
 TEST_F(TimeBookTest, BooksEachPartOfARecovery) {
   run_until_step(8);  // at 10
   tell(11, RankEnded{1, 0, 77, 0.4, "gave no sign of life"});
-  tell(11, RankLost{1, "was lost"});
+  tell(11, RankLost{1, 0, "was lost"});
   tell(11.1, PrepareBegun{2, -1, false, "rank 1 was lost"});
   view(11.3, 2, 8, {0, 0, 2, 2});
   ready(11.6, 2, 8);
@@ -130,15 +130,23 @@ TEST_F(TimeBookTest, BooksEachPartOfARecovery) {
 TEST_F(TimeBookTest, TheLossOfASpareCostsNothing) {
   run_until_step(8);
   tell(10.5, RankEnded{2, 0, 78, 9, "a spare"});
-  tell(10.5, RankLost{2, "a spare"});
+  tell(10.5, RankLost{2, 0, "a spare"});
   step(11, 9);
   EXPECT_EQ(lost(Loss::kDetect), 0);
   EXPECT_NEAR(book_.use().goodput * 11, 9, kNear);
 }
 
+TEST_F(TimeBookTest, AReleasedRankIsNotThereToGoOnWith) {
+  run_until_step(8);
+  tell(10, coordinator::RankReleased{2, "two are wanted"});
+  for (const int64_t rank : {0, 1}) tell(11, RankLost{rank, 8, "killed"});
+  tell(11, PrepareBegun{2, -1, false, "all are lost"});
+  EXPECT_NEAR(book_.use(kStart + 13).lost(Loss::kWaitForSpare), 2, kNear);
+}
+
 TEST_F(TimeBookTest, BooksTheWaitUntilARankIsReady) {
   run_until_step(8);
-  for (const int64_t rank : {0, 1, 2}) tell(10, RankLost{rank, "killed"});
+  for (const int64_t rank : {0, 1, 2}) tell(10, RankLost{rank, 0, "killed"});
   tell(10, PrepareBegun{2, -1, false, "all are lost"});
   EXPECT_NEAR(book_.use(kStart + 13).lost(Loss::kWaitForSpare), 3, kNear);
   EXPECT_NEAR(book_.use(kStart + 13).seconds, 13, kNear);
@@ -152,11 +160,11 @@ TEST_F(TimeBookTest, BooksTheWaitUntilARankIsReady) {
 
 TEST_F(TimeBookTest, ALossInTheMidstOfARecoveryIsBookedOnce) {
   run_until_step(8);
-  tell(10, RankLost{1, "killed"});
+  tell(10, RankLost{1, 0, "killed"});
   tell(10, PrepareBegun{2, -1, false, "rank 1 was lost"});
   view(10.1, 2, 8, {0, 0, 2, 2});
   tell(10.3, RankEnded{2, 0, 79, 0.1, "killed"});
-  tell(10.3, RankLost{2, "killed"});
+  tell(10.3, RankLost{2, 0, "killed"});
   tell(10.3, PrepareBegun{3, -1, false, "rank 2 was lost"});
   view(10.4, 3, 8, {0, 0, 0, 0});
   ready(10.5, 3, 8);
@@ -252,7 +260,7 @@ TEST_F(TimeBookTest, AnyOrderAndAnyTimesAreBorne) {
         tell(time, StragglerFound{0, std::numeric_limits<int64_t>::max(),
                                   std::numeric_limits<int64_t>::min(), ""});
         tell(other, RankReady{round, time});
-        tell(time, RankLost{round, ""});
+        tell(time, RankLost{round, 0, ""});
         start(time);
       }
     }

@@ -65,12 +65,17 @@ struct FakeRank {
   int64_t hung_until = 0;
   int64_t hung_since = 0;
   int64_t slowness = 1;
+  bool was_slow = false;
 
   coordinator::Task task = coordinator::Task::kWait;
   int64_t generation = 0;        // of tasks: an interrupted one never finishes
   bool stopped_in_task = false;  // it hung on the way: writes without a look
   bool resend_pending = false;
   int64_t saves_until_us = 0;
+  int64_t noted_view = 0;   // in which it was when it last looked
+  int64_t open_view = 0;    // in which it has connections to its peers
+  int64_t closed_view = 0;  // the newest in which it has none any more
+  int64_t fetch_since_us = coordinator::kNone;  // of a slice, over a cut link
 
   uint64_t weights = 0;
   int64_t weights_step = coordinator::kNone;

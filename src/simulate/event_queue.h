@@ -10,19 +10,22 @@
 namespace colossus::simulate {
 
 enum class EventKind {
-  kOrders,        // arrive at machine a's agent
-  kReport,        // arrives at the coordinator, from machine a
-  kWord,          // of rank b arrives at rank a
-  kTimer,         // of the coordinator; a: its life
-  kRankReady,     // rank a has started
-  kRankLook,      // rank a looks at its board
-  kRankTask,      // rank a finishes its task; b: generation
-  kRankResend,    // rank a says its word again
-  kRankSaved,     // rank a wrote its slices of step b, in view c
-  kRankGone,      // rank a's death shows to machine b's agent
-  kAgentTick,     // machine a, incarnation b
-  kAgentLook,     // machine a
-  kAgentReturns,  // machine a
+  kOrders,          // arrive at machine a's agent
+  kReport,          // arrives at the coordinator, from machine a
+  kWord,            // of rank b arrives at rank a
+  kTimer,           // of the coordinator; a: its life
+  kRankReady,       // rank a has started
+  kRankLook,        // rank a looks at its board
+  kRankTask,        // rank a finishes its task; b: generation
+  kRankResend,      // rank a says its word again
+  kRankSaved,       // rank a wrote its slices of step b, in view c
+  kRankGone,        // rank a's death shows to machine b's agent
+  kLinkTimesOut,    // between machines a and b, if it is still cut
+  kPeerTimesOut,    // rank a's link to rank b in view c, likewise
+  kConnectionEnds,  // rank a hears that it has none to rank b in view c
+  kAgentTick,       // machine a, incarnation b
+  kAgentLook,       // machine a
+  kAgentReturns,    // machine a
   kCoordinatorReturns,
   kMachineJoins,  // a new one
   kFault,

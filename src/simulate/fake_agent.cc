@@ -106,6 +106,7 @@ void Simulator::agent_looks(FakeMachine& machine) {
                          (slot.difference.has_value() ? 4u : 0u) +
                          (slot.recomputed.has_value() ? 8u : 0u));
     news = mix(news, static_cast<uint64_t>(slot.saved_step + 1));
+    news = mix(news, static_cast<uint64_t>(slot.unreachable + 1));
   }
   if (news == machine.reported) return;
   machine.reported = news;

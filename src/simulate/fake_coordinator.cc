@@ -12,6 +12,7 @@ using coordinator::CheckpointCommitted;
 using coordinator::CoordinatorCore;
 using coordinator::Decision;
 using coordinator::MachineDropped;
+using coordinator::RankLost;
 using coordinator::RunEnded;
 using coordinator::SendOrders;
 using coordinator::SetTimer;
@@ -20,10 +21,17 @@ using coordinator::WriteRecord;
 
 void Simulator::coordinator_hears(const coordinator::Event& event) {
   if (core_ == nullptr) return;
+  const bool hopeless = hopeless_;
+  told_step_ = core_->committed_step();
   const std::vector<Action> actions = core_->handle(now_us_, event);
   perform(actions);
-  if (core_ != nullptr) {
-    invariants_.journal_matches(replayed_, core_->state());
+  if (core_ == nullptr) return;
+  invariants_.journal_matches(replayed_, core_->state());
+  if (hopeless && !replayed_.ended) {
+    throw Violation{
+        fmt::format("the run goes on after {} losses without a "
+                    "step between",
+                    losses_without_step())};
   }
 }
 
@@ -66,6 +74,7 @@ void Simulator::write_record(const Decision& decision) {
 void Simulator::check_record(const Decision& decision) {
   if (const auto* view = std::get_if<ViewBegun>(&decision)) {
     invariants_.view_begun(*view, replayed_, machines_);
+    hopeless_ = hopeless_ && is_hopeless();
   } else if (const auto* dropped = std::get_if<MachineDropped>(&decision)) {
     const bool guilty = std::find(guilty_.begin(), guilty_.end(),
                                   dropped->machine) != guilty_.end();
@@ -76,15 +85,64 @@ void Simulator::check_record(const Decision& decision) {
     }
   } else if (const auto* saved = std::get_if<CheckpointCommitted>(&decision)) {
     check_checkpoint(*saved);
+  } else if (const auto* lost = std::get_if<RankLost>(&decision)) {
+    check_loss(*lost);
+    hopeless_ = is_hopeless();
   } else if (const auto* ended = std::get_if<RunEnded>(&decision)) {
-    if (ended->failed && !had_bad_machine_) {
+    if (ended->failed && !had_bad_machine_ && !hopeless_) {
       throw Violation{"the run gave up: " + ended->reason};
     }
+    result_.gave_up = ended->failed && hopeless_;
     const bool done = ended->step >= scenario_.options.total_steps;
     if (!ended->failed && !done && !stop_asked_) {
       throw Violation{"the run ended, though nobody asked it to"};
     }
   }
+}
+
+// Who did nothing wrong is not given up, and the loss says how far the run was.
+void Simulator::check_loss(const RankLost& lost) {
+  if (!is_excused(lost)) {
+    throw Violation{fmt::format("rank {} is given up without a fault: {}",
+                                lost.rank, lost.reason)};
+  }
+  if (lost.step < told_step_) {
+    throw Violation{
+        fmt::format("rank {} is lost at step {}, but step {} was "
+                    "heard of",
+                    lost.rank, lost.step, told_step_)};
+  }
+}
+
+bool Simulator::is_excused(const RankLost& lost) {
+  const FakeRank* process = rank(lost.rank);
+  if (process == nullptr || !process->alive) return true;
+  if (process->hung_until > now_us_ || process->was_slow) return true;
+  const bool guilty = std::find(guilty_.begin(), guilty_.end(),
+                                process->machine) != guilty_.end();
+  return guilty ||
+         invariants_.lost_connection(invariants_.newest_view(), lost.rank);
+}
+
+// Back from the newest record, as long as it shows no step done.
+int64_t Simulator::losses_without_step() const {
+  int64_t losses = 0;
+  int64_t reached = 0;
+  for (auto record = journal_.rbegin(); record != journal_.rend(); ++record) {
+    const auto* lost = std::get_if<RankLost>(&*record);
+    const auto* view = std::get_if<ViewBegun>(&*record);
+    if (lost == nullptr && view == nullptr) continue;
+    const int64_t step = lost != nullptr ? lost->step : view->start_step;
+    if (reached > step) break;
+    reached = step;
+    losses += lost != nullptr;
+  }
+  return losses;
+}
+
+bool Simulator::is_hopeless() const {
+  const int64_t most = scenario_.options.most_losses_without_step;
+  return most > 0 && losses_without_step() > most;
 }
 
 void Simulator::check_checkpoint(const CheckpointCommitted& checkpoint) {

@@ -74,7 +74,7 @@ bool Simulator::copy_here(FakeRank& rank, int64_t slice, Role role,
   };
   if (fits(target, begun.verify || alone)) return true;
   FakeMachine* from = machine(source);
-  if (!from->alive || is_cut(source, host.machine)) return false;
+  if (!reaches(rank, slice, source)) return false;
   const bool look = mutation() != Mutation::kSkipTransferHash;
   for (const Role other : {kOwner, kBackup}) {
     const Buffer& buffer = buffer_of(*from, slice, other, step);
@@ -95,7 +95,7 @@ bool Simulator::gather(FakeRank& rank) {
   for (int64_t s = 0; s < scenario_.options.num_shards; ++s) {
     const int64_t owner = begun.view.placement.owner_S[static_cast<size_t>(s)];
     FakeMachine& host = *machine(this->rank(owner)->machine);
-    if (!host.alive || is_cut(host.machine, rank.machine)) return false;
+    if (!reaches(rank, s, host.machine)) return false;
     const Buffer& buffer = buffer_of(host, s, kOwner, step);
     if (!buffer.sound()) {  // hashed on the way, as every transfer
       report_difference(rank, DifferenceKind::kTransfer, s, rank.rank,

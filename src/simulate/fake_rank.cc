@@ -41,6 +41,7 @@ void Simulator::start_rank(FakeMachine& machine, int64_t number) {
 
 void Simulator::kill_rank(FakeRank& rank, int64_t notice_after_us) {
   rank.alive = false;
+  close_connections(rank, random_.range(0, notice_after_us));
   trace([&] { return fmt::format("rank {} dies", rank.rank); });
   events_.push(now_us_ + notice_after_us, EventKind::kRankGone, rank.rank,
                rank.machine);
@@ -60,6 +61,7 @@ void Simulator::advance(FakeRank& rank) {
     invariants_.view_entered(rank.rules.begun());
     rank.data.word = rank.rules.word();
   }
+  note_view_change(rank);
   update_slot(rank);
   if (task != Task::kWait) return start_task(rank, task);
   recompute(rank);
@@ -94,6 +96,7 @@ void Simulator::start_task(FakeRank& rank, Task task) {
   if (heard_peers) invariants_.acts_on_words(rank);
   rank.task = task;
   rank.stopped_in_task = false;
+  rank.fetch_since_us = coordinator::kNone;
   ++rank.generation;
   if (task == Task::kStore) {
     begin_store(rank);

@@ -105,6 +105,7 @@ void Simulator::inflict_on_ranks(Fault fault) {
                                     : now_us_ + random_.range(5'000, 250'000));
     default:
       victim->slowness = random_.range(2, 8);
+      victim->was_slow = true;
       return;
   }
 }
@@ -134,7 +135,9 @@ void Simulator::lose_machine(FakeMachine& lost) {
   lost.alive = false;
   lost.agent_alive = false;
   for (const auto& r : ranks_) {
-    if (r != nullptr && r->machine == lost.machine) r->alive = false;
+    if (r == nullptr || r->machine != lost.machine) continue;
+    r->alive = false;
+    close_connections(*r, scenario_.link_timeout_us);
   }
 }
 
@@ -195,6 +198,8 @@ void Simulator::cut_link() {
   const int64_t until = now_us_ + random_.range(5'000, 400'000);
   cuts_.push_back({one->machine, other, until});
   if (random_.chance(700)) cuts_.push_back({other, one->machine, until});
+  events_.push(now_us_ + scenario_.link_timeout_us, EventKind::kLinkTimesOut,
+               one->machine, other);
   trace([&] {
     return fmt::format("link of machine {} and {} is cut", one->machine, other);
   });

@@ -191,6 +191,15 @@ void Invariants::view_begun(const coordinator::ViewBegun& view,
   }
 }
 
+void Invariants::connection_ended(int64_t view, int64_t rank, int64_t peer) {
+  views_[view].cut_off.insert({rank, peer});
+}
+
+bool Invariants::lost_connection(int64_t view, int64_t rank) const {
+  const auto seen = views_.find(view);
+  return seen != views_.end() && seen->second.cut_off.contains(rank);
+}
+
 void Invariants::machine_dropped(int64_t machine, bool guilty) const {
   if (!guilty) violated("machine {} is dropped without a fault", machine);
 }

@@ -46,9 +46,12 @@ class Invariants {
   void view_begun(const coordinator::ViewBegun& view,
                   const coordinator::RunState& state,
                   std::vector<FakeMachine>& machines);
+  // A rank hears that its connection to another one broke.
+  void connection_ended(int64_t view, int64_t rank, int64_t peer);
   // A machine is dropped only if something went wrong there.
   void machine_dropped(int64_t machine, bool guilty) const;
 
+  bool lost_connection(int64_t view, int64_t rank) const;
   int64_t committed_step() const { return committed_step_; }
   int64_t newest_view() const { return newest_view_; }
 
@@ -64,6 +67,7 @@ class Invariants {
     std::shared_ptr<const coordinator::BegunView> begun;
     std::vector<int64_t> owner_S;  // who acted
     int64_t committed_step = 0;    // the greatest, or where it starts
+    std::set<int64_t> cut_off;     // ranks that have lost a connection
   };
 
   Function& function_;

@@ -94,6 +94,9 @@ void print_report(const ProverReport& report, double seconds) {
       "{} steps\n",
       report.median_ranks, report.median_messages, report.median_faults,
       report.median_views, report.median_steps);
+  fmt::print(
+      "connections broke in {} of them; {} ended at their limit of losses\n",
+      report.num_broken, report.num_gave_up);
 }
 
 int show_mutations(const Arguments& arguments) {
@@ -137,6 +140,8 @@ ProverReport prove(uint64_t first, uint64_t last, Mutation mutation) {
     faults.push_back(result.num_faults);
     views.push_back(result.num_views);
     steps.push_back(result.num_steps);
+    report.num_gave_up += result.gave_up;
+    report.num_broken += result.num_broken > 0;
     if (!result.failure.empty()) report.failures.push_back(std::move(result));
     ++report.num_histories;
   }
@@ -181,6 +186,10 @@ const std::vector<NamedMutation>& all_mutations() {
       {Mutation::kSaveLeastStep, "save_least_step"},
       {Mutation::kWaitForLostSource, "wait_for_lost_source"},
       {Mutation::kSoftBeforeAllEntered, "soft_before_all_entered"},
+      {Mutation::kIgnoreCutLinks, "ignore_cut_links"},
+      {Mutation::kBelieveOldComplaints, "believe_old_complaints"},
+      {Mutation::kCountReleasedRanks, "count_released_ranks"},
+      {Mutation::kCountLossesBehindSteps, "count_losses_behind_steps"},
   };
   return kAll;
 }

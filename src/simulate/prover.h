@@ -12,6 +12,8 @@ namespace colossus::simulate {
 
 struct ProverReport {
   int64_t num_histories = 0;
+  int64_t num_gave_up = 0;  // at the limit of losses
+  int64_t num_broken = 0;   // that had connections which broke
   std::vector<HistoryResult> failures;
   int64_t median_ranks = 0;
   int64_t median_messages = 0;

@@ -39,6 +39,13 @@ TEST(Prover, AHistoryIsLongEnoughToMeetSomething) {
   EXPECT_GE(report.median_faults, 3);
 }
 
+TEST(Prover, HistoriesMeetCutLinksAndTheLimitOfLosses) {
+  const ProverReport report = prove(0, 300);
+  EXPECT_GE(report.num_broken, 100);
+  EXPECT_GE(report.num_gave_up, 3);
+  EXPECT_LE(report.num_gave_up, 30);  // the others go on
+}
+
 TEST(Prover, ASeedReplaysExactly) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     const HistoryResult a = run_history(seed);

@@ -20,6 +20,8 @@ void draw_options(RandomStream& random, Scenario& scenario) {
   options.straggler_percent = 200;
   options.straggler_reports = 4;
   options.replace_stragglers = random.chance(300);
+  options.link_patience_us = random.range(10, 120) * 1000;
+  if (random.chance(400)) options.most_losses_without_step = random.range(2, 8);
 }
 
 void draw_sizes(RandomStream& random, Scenario& scenario) {
@@ -38,6 +40,7 @@ void draw_network(RandomStream& random, Scenario& scenario) {
   }
   scenario.report_us = random.range(15, 60) * 1000;
   scenario.hang_us = random.range(20, 80) * 1000;
+  scenario.link_timeout_us = random.range(5, 60) * 1000;
 }
 
 void draw_faults(RandomStream& random, Scenario& scenario) {
@@ -86,9 +89,12 @@ std::string describe(const Scenario& s) {
   }
   return fmt::format(
       "seed {}: {} machines, {} ranks + {} spares, {} shards, audit {}%, a "
-      "fault every {} ms of: {}",
+      "fault every {} ms of: {}; {} losses without a step at most",
       s.seed, s.num_machines, s.ranks, s.spares, s.options.num_shards,
-      s.audit_permille / 10, s.fault_every_us / 1000, faults);
+      s.audit_permille / 10, s.fault_every_us / 1000, faults,
+      s.options.most_losses_without_step == 0
+          ? "any number of"
+          : std::to_string(s.options.most_losses_without_step));
 }
 
 }  // namespace colossus::simulate

@@ -51,7 +51,8 @@ struct Scenario {
   int64_t repeat_permille = 0;
   int64_t late_permille = 0;  // far later than others: reordered
   int64_t report_us = 30'000;
-  int64_t hang_us = 40'000;  // without a beat: hung
+  int64_t hang_us = 40'000;          // without a beat: hung
+  int64_t link_timeout_us = 30'000;  // a connection ends that was cut so long
   int64_t checkpoint_every = 5;
   int64_t audit_permille = 0;
 

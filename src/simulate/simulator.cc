@@ -114,6 +114,12 @@ void Simulator::handle(const Occurrence& o) {
           o.c);
     case EventKind::kRankGone:
       return agent_looks(*machine(o.b));
+    case EventKind::kLinkTimesOut:
+      return link_times_out(o.a, o.b);
+    case EventKind::kPeerTimesOut:
+      return peer_times_out(*rank(o.a), *rank(o.b), o.c);
+    case EventKind::kConnectionEnds:
+      return connection_ends(*rank(o.a), o.b, o.c);
     case EventKind::kAgentTick:
       return agent_ticks(*machine(o.a), o.b);
     case EventKind::kAgentLook:
@@ -161,6 +167,10 @@ bool Simulator::is_cut(int64_t from_machine, int64_t to_machine) const {
     return cut.from == from_machine && cut.to == to_machine &&
            now_us_ < cut.until_us;
   });
+}
+
+bool Simulator::is_link_cut(int64_t one, int64_t two) const {
+  return is_cut(one, two) || is_cut(two, one);
 }
 
 void Simulator::send(int64_t from_machine, int64_t to_machine, EventKind kind,

@@ -33,7 +33,9 @@ struct HistoryResult {
   int64_t num_messages = 0;  // delivered
   int64_t num_faults = 0;
   int64_t num_views = 0;
-  int64_t num_steps = 0;  // the greatest one committed
+  int64_t num_steps = 0;   // the greatest one committed
+  int64_t num_broken = 0;  // connections of which a rank heard that they ended
+  bool gave_up = false;    // at the limit of losses
   int64_t simulated_us = 0;
 };
 
@@ -61,6 +63,17 @@ class Simulator {
   void send(int64_t from_machine, int64_t to_machine, EventKind kind, int64_t a,
             int64_t b, std::shared_ptr<const void> payload);
   bool is_cut(int64_t from_machine, int64_t to_machine) const;
+  bool is_link_cut(int64_t one, int64_t two) const;  // or one way of it
+
+  // Connections between ranks of different machines (fake_links.cc).
+  void note_view_change(FakeRank& rank);
+  void open_connections(FakeRank& rank);
+  void close_connections(FakeRank& rank, int64_t after_us);
+  void connection_ends(FakeRank& rank, int64_t peer, int64_t view);
+  void link_times_out(int64_t one, int64_t two);
+  void peer_times_out(FakeRank& rank, const FakeRank& peer, int64_t view);
+  bool reaches(FakeRank& rank, int64_t slice, int64_t source);
+  const FakeRank* giver_of(const FakeRank& rank, int64_t slice, int64_t source);
 
   // The coordinator (fake_coordinator.cc).
   void coordinator_hears(const coordinator::Event& event);
@@ -68,6 +81,10 @@ class Simulator {
   void write_record(const coordinator::Decision& decision);
   void check_record(const coordinator::Decision& decision);
   void check_checkpoint(const coordinator::CheckpointCommitted& checkpoint);
+  void check_loss(const coordinator::RankLost& lost);
+  bool is_excused(const coordinator::RankLost& lost);
+  int64_t losses_without_step() const;
+  bool is_hopeless() const;
   void coordinator_dies(int64_t returns_after_us);
   void coordinator_returns();
 
@@ -176,6 +193,8 @@ class Simulator {
   std::unique_ptr<coordinator::CoordinatorCore> core_;  // null: it is dead
   int64_t coordinator_life_ = 0;
   bool crashes_midway_ = false;
+  int64_t told_step_ = 0;  // the newest commit that it heard of
+  bool hopeless_ = false;  // the limit of losses is reached
   std::vector<coordinator::Decision> journal_;
   coordinator::RunState replayed_;
   std::vector<SavedSlice> disk_;
