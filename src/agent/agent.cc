@@ -126,7 +126,13 @@ void Agent::end_late_ranks() {
   for (const protocol::RankSlot& slot : board_.slots) {
     const auto process = processes_.find(slot.rank);
     if (process == processes_.end() || slot.ready) continue;
-    if (now - process->second.since < kStartSeconds) continue;
+    const bool seated = is_active(memory_.board().report(process->second.slot));
+    const double limit = seated ? kStartSeconds : options_.seat_seconds;
+    if (now - process->second.since < limit) continue;
+    process->second.given_up =
+        fmt::format("{} had not {} {} s after its start and was ended",
+                    name_of(slot.rank, process->second.pid),
+                    seated ? "read its data" : "taken its seat", limit);
     ::kill(process->second.pid, SIGKILL);
   }
 }
@@ -339,9 +345,11 @@ void Agent::note_loss(const distributed::Loss& loss) {
   end.pid = loss.pid;
   end.silent_us = static_cast<int64_t>(loss.silent_seconds * 1e6);
   end.failed = report.state == SlotState::kFailed;
-  end.how = end.failed
-                ? fmt::format("{}: {}", name_of(rank, loss.pid), report.text)
-                : loss_text(rank, loss, status);
+  end.how = loss_text(rank, loss, status);
+  if (!process->second.given_up.empty()) end.how = process->second.given_up;
+  if (end.failed) {
+    end.how = fmt::format("{}: {}", name_of(rank, loss.pid), report.text);
+  }
   forget_rank(end);
 }
 

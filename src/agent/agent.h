@@ -49,6 +49,9 @@ struct AgentOptions {
   std::function<distributed::ProcessStart(const RankStart&)> rank_start;
   std::vector<int> more_fds;  // that ranks inherit, behind the machine's
   distributed::WatcherOptions watcher;
+  // A process that was started takes its seat on the board within that time;
+  // from then on it gives beats.
+  double seat_seconds = 20;
 };
 
 class Agent {
@@ -71,7 +74,8 @@ class Agent {
     pid_t pid = 0;
     int slot = 0;
     bool is_child = false;
-    double since = 0;  // when this agent met it
+    double since = 0;           // when this agent met it
+    std::string given_up = {};  // why this agent ended it
   };
   // What the connection's and the watcher's threads say.
   struct Inbox {

@@ -195,6 +195,7 @@ class AgentTest : public testing::Test {
       return start_of(rank);
     };
     options.watcher.hang_seconds = kLong;
+    options.seat_seconds = seat_seconds_;
     agent_ = std::make_unique<Agent>(std::move(options), memory_, *office_,
                                      real_clock());
     thread_ = std::thread([this] {
@@ -285,6 +286,7 @@ class AgentTest : public testing::Test {
   MachineMemory memory_;
   std::optional<OfficeHolder> office_;
   std::string program_ = "/bin/sleep", role_;
+  double seat_seconds_ = kLong;
   std::multiset<int64_t> started_;  // ranks, by the agent's thread
   std::string refusal_;
   std::vector<pid_t> pids_;
@@ -357,6 +359,18 @@ TEST_F(AgentTest, TellsTheExitCodeOfARankThatLeft) {
   run_agent();
   coordinator_->order(orders_of(1, {0}));
   EXPECT_THAT(wait_for_end_of(0).how, HasSubstr("left with exit code 1"));
+}
+
+// Stopped, say, before it gave the first beat.
+TEST_F(AgentTest, EndsARankThatTakesNoSeat) {
+  seat_seconds_ = 0.05;
+  run_agent();
+  coordinator_->order(orders_of(1, {0}));
+  const RankEnd end = wait_for_end_of(0);
+  EXPECT_EQ(end.how, fmt::format("rank 0 (process {}) had not taken its seat "
+                                 "0.05 s after its start and was ended",
+                                 end.pid));
+  EXPECT_FALSE(is_child(static_cast<pid_t>(end.pid)));
 }
 
 TEST_F(AgentTest, TellsWhyARankCannotGoOn) {
