@@ -2,6 +2,7 @@
 #include "coordinator/core.h"
 
 #include <fmt/core.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 
 namespace colossus::coordinator {
 namespace {
+
+using testing::HasSubstr;
 
 // A coordinator and machines that say what a test has them say.
 class Run : public testing::Test {
@@ -266,6 +269,13 @@ TEST_F(Run, GrowsAtACommitAndShrinksToo) {
   obey(0);
   obey(1);
   EXPECT_EQ(core_->state().ranks.size(), 2u);
+}
+
+TEST_F(Run, SaysHowManyRanksHostShardsAndHowManyStandBy) {
+  tell(ResizeRequest{1, 3, "asked"});
+  start();
+  EXPECT_THAT(last<ViewBegun>()->reason, HasSubstr("1 rank takes 4 shards"));
+  EXPECT_THAT(last<ViewBegun>()->reason, HasSubstr("; spares: 3"));
 }
 
 // Until then the surplus may be giving slices.

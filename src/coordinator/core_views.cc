@@ -289,9 +289,13 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
     view.owner_sources.push_back(source(s, view.owners[s]));
     view.backup_sources.push_back(source(s, view.backups[s]));
   }
-  view.reason = fmt::format(
-      "{} ranks take {} shards {}; {} slices move", view.members.size(),
-      options_.num_shards, choice.reason, num_moved_slices(request, placement));
+  const size_t hosts = config::hosting_ranks(placement).size();
+  const size_t spares = view.members.size() - hosts;
+  view.reason =
+      fmt::format("{} {} {} shards {}; {} slices move{}", hosts,
+                  hosts == 1 ? "rank takes" : "ranks take", options_.num_shards,
+                  choice.reason, num_moved_slices(request, placement),
+                  spares > 0 ? fmt::format("; spares: {}", spares) : "");
   return view;
 }
 

@@ -172,9 +172,10 @@ void RunCoordinator::check_numerics(const protocol::Hello& hello) {
   if (options_.numerics.empty()) options_.numerics = hello.numerics;
   if (hello.numerics == options_.numerics) return;
   throw user_error(
-      "the ranks on {} would compute other bits ({}) than those of {} ({}): a "
-      "run needs processors that all have fused multiply-add, or --target "
-      "baseline on all of them",
+      "the ranks on {} would compute other bits ({}) than those of {} ({}): "
+      "the "
+      "processors of a run must all have fused multiply-add, or its config say "
+      "kernels.target = \"baseline\" and no agent another --target",
       hello.host, hello.numerics, config_.run.dir, options_.numerics);
 }
 

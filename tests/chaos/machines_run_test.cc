@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <csignal>
 
+#include "kernels/cpu/cpu_backend.h"
 #include "runtime/history.h"
 #include "runtime/run_coordinator.h"
 #include "tests/chaos/live_run.h"
@@ -51,10 +52,12 @@ TEST_F(MachinesRunTest, LosesNoBitWithARankOrAMachine) {
                ""},
               folder);
   ASSERT_TRUE(await_steps(run, 3));
-  // With the narrow vectors of any processor, beside the widest of this one.
+  // With narrow vectors, beside the widest of this processor.
+  const std::string target =
+      kernels::best_cpu_target() == "baseline" ? "baseline" : "avx2";
   const Words join = {"agent",    folder,
                       "--join",   runtime::coordinator_address(folder),
-                      "--target", "avx2"};
+                      "--target", target};
   run.add({join, ""});
   ASSERT_TRUE(await_steps_of_both(run));
   ASSERT_TRUE(kill_a_rank(run, true));
