@@ -131,8 +131,8 @@ class Coordinator {
                   news_.notify_all();
                 },
             .gone = [](int64_t) {},
-            .resize = [](const auto&) {},
-            .stop = [](const auto&) {}};
+            .resize = [](const auto&, const auto&) {},
+            .stop = [](const auto&, const auto&) {}};
   }
 
   std::mutex mutex_;

@@ -139,11 +139,14 @@ protocol::ServerHandlers RunCoordinator::handlers() {
             push(Gone{machine});
           },
       .resize =
-          [this](const auto& request) {
+          [this](const auto& request, auto answer) {
             check_size(request);
-            push(request);
+            push(Asked{request, std::move(answer)});
           },
-      .stop = [this](const auto& request) { push(request); },
+      .stop =
+          [this](const auto& request, auto answer) {
+            push(Asked{request, std::move(answer)});
+          },
   };
 }
 
@@ -273,6 +276,15 @@ void RunCoordinator::take(const Came& came) {
 
 void RunCoordinator::take(const Gone& gone) {
   if (core_->state().ended) busy_machines_.erase(gone.machine);
+}
+
+// Answered when the journal has it.
+void RunCoordinator::take(const Asked& asked) {
+  const bool is_resize =
+      std::holds_alternative<protocol::ResizeRequest>(asked.wish);
+  const bool late = is_resize && core_->state().ended;
+  handle(asked.wish);
+  asked.answer(late ? config_.run.dir + ": the run has ended" : "");
 }
 
 void RunCoordinator::handle(const coordinator::Event& event) {

@@ -68,8 +68,11 @@ class RunCoordinator {
   struct Gone {
     int64_t machine = 0;
   };
-  using Word = std::variant<protocol::AgentReport, Lines, Came, Gone,
-                            protocol::ResizeRequest, protocol::StopRequest>;
+  struct Asked {
+    coordinator::Event wish;
+    protocol::Answer answer;
+  };
+  using Word = std::variant<protocol::AgentReport, Lines, Came, Gone, Asked>;
 
   protocol::ServerHandlers handlers();
   // In the server's threads.
@@ -84,8 +87,7 @@ class RunCoordinator {
   void take(const Lines& lines);
   void take(const Came& came);
   void take(const Gone& gone);
-  void take(const protocol::ResizeRequest& request) { handle(request); }
-  void take(const protocol::StopRequest& request) { handle(request); }
+  void take(const Asked& asked);
   void handle(const coordinator::Event& event);
   void note_started_ranks(const protocol::AgentReport& report);
   void note_ended_ranks(const protocol::AgentReport& report);
