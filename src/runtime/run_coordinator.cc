@@ -115,7 +115,7 @@ void RunCoordinator::read_journal() {
   coordinator::RunState state = coordinator::replay(decisions);
   for (const coordinator::MachineState& machine : state.machines) {
     next_machine_ = std::max(next_machine_, machine.machine + 1);
-    busy_machines_.insert(machine.machine);
+    if (!machine.left) busy_machines_.insert(machine.machine);
   }
   core_ = std::make_unique<coordinator::CoordinatorCore>(
       core_options(config_, options_), std::move(state), now_us());
@@ -275,7 +275,14 @@ void RunCoordinator::take(const Came& came) {
 }
 
 void RunCoordinator::take(const Gone& gone) {
-  if (core_->state().ended) busy_machines_.erase(gone.machine);
+  if (core_->state().ended || has_left(gone.machine)) {
+    busy_machines_.erase(gone.machine);
+  }
+}
+
+bool RunCoordinator::has_left(int64_t machine) const {
+  const coordinator::MachineState* known = core_->state().machine(machine);
+  return known != nullptr && known->left;
 }
 
 // Answered when the journal has it.

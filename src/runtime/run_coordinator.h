@@ -91,6 +91,7 @@ class RunCoordinator {
   void handle(const coordinator::Event& event);
   void note_started_ranks(const protocol::AgentReport& report);
   void note_ended_ranks(const protocol::AgentReport& report);
+  bool has_left(int64_t machine) const;
   bool is_over() const;
   int64_t now_us() const;
 

@@ -81,8 +81,16 @@ LiveRun::~LiveRun() {
   for (const pid_t pid : added_) ::waitpid(pid, nullptr, 0);
 }
 
-void LiveRun::add(const std::vector<std::string>& words) {
-  added_.push_back(start(words, log_path()));
+pid_t LiveRun::add(const std::vector<std::string>& words,
+                   const std::string& log) {
+  return added_.emplace_back(start(words, log));
+}
+
+std::optional<int> LiveRun::code_of_added(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
+  std::erase(added_, pid);
+  return code_of(status);
 }
 
 void LiveRun::look() {
@@ -108,6 +116,9 @@ void LiveRun::note(const runtime::JournalEvent& event) {
   }
   counts_.machines_lost +=
       std::holds_alternative<coordinator::MachineLost>(event);
+  counts_.machines_left +=
+      std::holds_alternative<coordinator::MachineLeft>(event);
+  counts_.ranks_lost += std::holds_alternative<coordinator::RankLost>(event);
   counts_.ranks_started += std::holds_alternative<runtime::RankStarted>(event);
   over_ = over_ || std::holds_alternative<runtime::RunStopped>(event) ||
           std::holds_alternative<runtime::RunFailed>(event);

@@ -1,16 +1,19 @@
-// A run that another machine joins: the program's own processes, as a user
-// starts them. That both machines are this computer shows nowhere: they share
-// the run's folder, and talk over TCP.
+// A run that another machine joins and leaves: the program's own processes, as
+// a user starts them. That both machines are this computer shows nowhere: they
+// share the run's folder, and talk over TCP.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <thread>
 
+#include "base/file_system.h"
 #include "runtime/history.h"
 #include "runtime/run_coordinator.h"
 #include "tests/chaos/live_run.h"
@@ -23,25 +26,27 @@ using Words = std::vector<std::string>;
 
 constexpr int kPatienceSeconds = 120;  // without any news
 
+// With a run that nothing disturbs, for its bits.
 class MachinesRunTest : public ::testing::Test {
  protected:
-  MachinesRunTest()
-      : root_(
-            fmt::format("{}machines-run-{}", ::testing::TempDir(), getpid())) {
+  static void SetUpTestSuite() {
+    root_ = fmt::format("{}machines-run-{}", ::testing::TempDir(), getpid());
     std::filesystem::create_directories(root_);
-  }
-  ~MachinesRunTest() override {
-    if (!HasFailure()) std::filesystem::remove_all(root_);
-  }
-
-  void prepare_data() {
     ASSERT_EQ(run_command({"data", "prepare", COLOSSUS_SOURCE_DIR "/docs",
                            "--out", root_ + "/data", "--vocab-size", "512"},
                           root_ + "/data.log"),
               0);
+    const std::string quiet = root_ + "/quiet";
+    ASSERT_EQ(run_command(train_words(quiet, {}), quiet + ".log"), 0);
+    quiet_hash_ = runtime::load_history(quiet).finished->hash;
+  }
+  static void TearDownTestSuite() {
+    const auto* suite =
+        ::testing::UnitTest::GetInstance()->current_test_suite();
+    if (!suite->Failed()) std::filesystem::remove_all(root_);
   }
 
-  Words train_words(const std::string& folder, const Words& more) const {
+  static Words train_words(const std::string& folder, const Words& more) {
     Words words = {"train", COLOSSUS_SOURCE_DIR "/configs/tiny-moe.toml",
                    "--set", "model.vocab_size=512",
                    "--set", fmt::format("data.path=\"{}/data\"", root_),
@@ -53,8 +58,11 @@ class MachinesRunTest : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
+  static Words shared_words(const std::string& folder) {
+    return train_words(folder, {"--ranks", "2", "--listen", "127.0.0.1:0"});
+  }
 
-  const std::string root_;
+  static inline std::string root_, quiet_hash_;
 };
 
 bool look_until(LiveRun& run, const std::function<bool()>& holds) {
@@ -102,16 +110,36 @@ void kill_joined_machine(const LiveRun& run) {
   }
 }
 
+bool has_joined_processes(const LiveRun& run) {
+  const std::vector<RunProcess> all = run.processes();
+  return std::any_of(all.begin(), all.end(),
+                     [](const RunProcess& process) { return process.joined; });
+}
+
+// The exit code of the agent `pid` that joined, which a signal of this kind
+// goes to until it ends, or once. -1: it does not end.
+int end_agent(LiveRun& run, pid_t pid, int signal, bool again_and_again) {
+  ::kill(pid, signal);
+  std::optional<int> code;
+  const bool ended = look_until(run, [&] {
+    code = run.code_of_added(pid);
+    if (!code && again_and_again) ::kill(pid, signal);
+    return code.has_value();
+  });
+  return ended ? *code : -1;
+}
+
+std::string text_of_file(const std::string& path) {
+  return path_exists(path) ? read_file(path) : "";
+}
+
 TEST_F(MachinesRunTest, LosesNoBitWithARankOrAMachine) {
-  ASSERT_NO_FATAL_FAILURE(prepare_data());
-  const std::string quiet = root_ + "/quiet", folder = root_ + "/joined-run";
-  ASSERT_EQ(run_command(train_words(quiet, {}), quiet + ".log"), 0);
-  LiveRun run(train_words(folder, {"--ranks", "2", "--listen", "127.0.0.1:0"}),
-              folder);
+  const std::string folder = root_ + "/joined-run";
+  LiveRun run(shared_words(folder), folder);
   ASSERT_TRUE(await_steps(run, 3));
   const Words join = {"agent", folder, "--join",
                       runtime::coordinator_address(folder)};
-  run.add(join);
+  run.add(join, run.log_path());
   ASSERT_TRUE(await_steps_of_both(run));
   ASSERT_TRUE(kill_a_rank(run, true));
   ASSERT_TRUE(await_steps_of_both(run));
@@ -120,10 +148,39 @@ TEST_F(MachinesRunTest, LosesNoBitWithARankOrAMachine) {
   kill_joined_machine(run);
   ASSERT_TRUE(look_until(run, [&] { return run.counts().machines_lost > 0; }));
   ASSERT_TRUE(await_steps(run, 3));
-  run.add(join);  // its memory is new: another machine
+  run.add(join, run.log_path());  // its memory is new: another machine
   ASSERT_TRUE(await_steps_of_both(run));
   ASSERT_TRUE(look_until(run, [&] { return run.is_over(); }));
-  EXPECT_EQ(run.hash(), runtime::load_history(quiet).finished->hash);
+  EXPECT_EQ(run.hash(), quiet_hash_);
+}
+
+TEST_F(MachinesRunTest, GoesOnWithoutAMachineThatItsUserTakesOut) {
+  const std::string folder = root_ + "/left-run", log = root_ + "/agent.log";
+  LiveRun run(shared_words(folder), folder);
+  ASSERT_TRUE(await_steps(run, 3));
+  const Words join = {"agent", folder, "--join",
+                      runtime::coordinator_address(folder)};
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const pid_t agent = run.add(join, log);
+    ASSERT_TRUE(await_steps_of_both(run));
+    ASSERT_EQ(end_agent(run, agent, signal, false), 0);
+    EXPECT_FALSE(has_joined_processes(run));
+    ASSERT_TRUE(await_steps(run, 3));
+  }
+  EXPECT_EQ(run.counts().machines_left, 2);
+  EXPECT_EQ(run.counts().machines_lost, 0);
+  EXPECT_EQ(run.counts().ranks_lost, 0);
+  EXPECT_NE(text_of_file(log).find("this machine is out of the run"),
+            std::string::npos);
+  // At once: as if the machine was lost, and nobody starts it again.
+  const pid_t agent = run.add(join, log);
+  ASSERT_TRUE(await_steps_of_both(run));
+  ASSERT_EQ(end_agent(run, agent, SIGINT, true), 130);
+  EXPECT_FALSE(has_joined_processes(run));
+  ASSERT_TRUE(look_until(run, [&] { return run.counts().machines_lost > 0; }));
+  EXPECT_FALSE(has_joined_processes(run));
+  ASSERT_TRUE(look_until(run, [&] { return run.is_over(); }));
+  EXPECT_EQ(run.hash(), quiet_hash_);
 }
 
 }  // namespace
