@@ -27,6 +27,8 @@ constexpr double kRepeatSeconds = 0.2;
 constexpr double kReconnectSeconds = 0.05;
 // A rank reads its data and takes its memory within that time.
 constexpr double kStartSeconds = 120;
+// A coordinator is replaced within a few seconds.
+constexpr double kReachSeconds = 5;
 // For the coordinator to keep what the ranks said last.
 constexpr double kFarewellSeconds = 4;
 constexpr size_t kMaxEnds = 64;
@@ -137,18 +139,21 @@ void Agent::end_late_ranks() {
   }
 }
 
-void Agent::run() {
+AgentEnd Agent::run() {
   while (!is_done()) {
     const uint32_t news = memory_.board().news();
     office_.beat();
     const Inbox inbox = take_inbox();
     if (!inbox.refusal.empty()) throw UserError(inbox.refusal);
     for (const distributed::Loss& loss : inbox.losses) note_loss(loss);
-    for (const protocol::ToAgent& word : inbox.words) hear(word);
+    for (const protocol::ToAgent& word : inbox.words) {
+      if (!abandoned_) hear(word);
+    }
     if (inbox.connection_ended) {
       connection_.reset();
       welcome_.reset();
     }
+    look_at_wishes();
     stay_connected();
     look_at_board();
     end_late_ranks();
@@ -158,16 +163,48 @@ void Agent::run() {
     }
     memory_.board().wait_news(news, kLookSeconds);
   }
+  return *end_;
+}
+
+void Agent::look_at_wishes() {
+  if (abandoned_) return;
+  if (options_.leaves_at_once()) return abandon(AgentEnd::kAtOnce);
+  const double now = clock_.steady_seconds();
+  const bool asked = !leaves_ && options_.leaves();
+  leaves_ = leaves_ || asked;
+  if (asked || welcome_) reached_seconds_ = now;
+  if (!leaves_ || end_) return;
+  const bool joined = memory_.board().machine() >= 0 || !processes_.empty();
+  if (!joined) {
+    abandon(AgentEnd::kLeft);
+  } else if (now - reached_seconds_ > kReachSeconds) {
+    abandon(AgentEnd::kUnreachable);
+  }
+}
+
+// Ends what is here and tells nobody. The office is closed first: ranks would
+// see to it that somebody follows.
+void Agent::abandon(AgentEnd end) {
+  end_ = end;
+  abandoned_ = true;
+  office_.close();
+  connection_.reset();
+  welcome_.reset();
+  for (const auto& [rank, process] : processes_) {
+    ::kill(process.pid, SIGKILL);
+  }
+  end_strays();
 }
 
 // Nobody is left, and all that they said is in the journal, unless there is
 // nobody to write it.
 bool Agent::is_done() {
-  if (!over_) return false;
+  if (!end_) return false;
   const double now = clock_.steady_seconds();
-  if (over_seconds_ < 0) over_seconds_ = now;
-  return processes_.empty() &&
-         (!has_lines() || now - over_seconds_ > kFarewellSeconds);
+  if (end_seconds_ < 0) end_seconds_ = now;
+  const bool late = now - end_seconds_ > kFarewellSeconds;
+  if (abandoned_) return processes_.empty() || late;
+  return processes_.empty() && (!has_lines() || late);
 }
 
 Agent::Inbox Agent::take_inbox() {
@@ -179,7 +216,7 @@ void Agent::stay_connected() {
   const double now = clock_.steady_seconds();
   const bool just_tried =
       connected_seconds_ >= 0 && now - connected_seconds_ < kReconnectSeconds;
-  if (connection_ != nullptr || just_tried) return;
+  if (connection_ != nullptr || just_tried || abandoned_) return;
   connected_seconds_ = now;
   const std::string address = options_.find_coordinator();
   if (!address.empty()) connect(address);
@@ -233,7 +270,8 @@ void Agent::hear(const protocol::ToAgent& word) {
 }
 
 void Agent::obey(const protocol::AgentOrders& orders) {
-  over_ = over_ || orders.over;
+  if (!end_ && orders.over) end_ = AgentEnd::kRunOver;
+  if (!end_ && orders.left) end_ = AgentEnd::kLeft;
   for (const AgentAction& action : obey_orders(orders, board_)) {
     if (action.kind == AgentAction::Kind::kStart) {
       start_rank(action.rank, orders.hosting_ranks);
@@ -242,7 +280,7 @@ void Agent::obey(const protocol::AgentOrders& orders) {
     const auto process = processes_.find(action.rank);
     if (process != processes_.end()) ::kill(process->second.pid, SIGKILL);
   }
-  if (over_) end_strays();
+  if (end_) end_strays();
   post_orders();
 }
 
@@ -419,6 +457,7 @@ void Agent::send_report() {
         copies_.answer(memory_.store(), board_.number, board_.verify);
   }
   report.ends.assign(ends_.begin(), ends_.end());
+  report.leaves = leaves_;
   std::string bytes = protocol::to_bytes(protocol::FromAgent(report));
   const double now = clock_.steady_seconds();
   if (bytes == sent_report_ && now - sent_seconds_ < kRepeatSeconds) return;

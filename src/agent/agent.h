@@ -39,6 +39,15 @@ struct RankStart {
   int64_t hosting_ranks = 1;  // of the run: its share of the machine
 };
 
+// How the work of an agent ended.
+enum class AgentEnd {
+  kRunOver,  // the coordinator said that the run has ended
+  kLeft,     // the run goes on without this machine, which left as asked
+  // Asked to leave, it ended the ranks here; the run loses the machine:
+  kUnreachable,  // the coordinator could not be told
+  kAtOnce,       // nor was to be
+};
+
 struct AgentOptions {
   Hash128 run;           // of what changes its bits
   std::string numerics;  // version of the bits that its ranks compute
@@ -48,6 +57,10 @@ struct AgentOptions {
   // The rank's program and arguments; the agent adds what it inherits.
   std::function<distributed::ProcessStart(const RankStart&)> rank_start;
   std::vector<int> more_fds;  // that ranks inherit, behind the machine's
+  // The user's wish to take this machine out of the run; and to do so at once,
+  // whatever the run loses. Asked some fifty times a second.
+  std::function<bool()> leaves = [] { return false; };
+  std::function<bool()> leaves_at_once = [] { return false; };
   distributed::WatcherOptions watcher;
   // A process that was started takes its seat on the board within that time;
   // from then on it gives beats.
@@ -62,12 +75,9 @@ class Agent {
         const distributed::OfficeHolder& office, const Clock& clock);
   ~Agent();
 
-  // Until the run is over and no rank is left here. Throws UserError with the
-  // coordinator's refusal.
-  void run();
-
-  // Whether the coordinator said that the run is over.
-  bool over() const { return over_; }
+  // Until the run is over, for this machine at least, and no rank is left here.
+  // Throws UserError with the coordinator's refusal.
+  AgentEnd run();
 
  private:
   struct RankProcess {
@@ -107,6 +117,8 @@ class Agent {
   void send_report();
   void send_lines();
   bool has_lines() const;
+  void look_at_wishes();
+  void abandon(AgentEnd end);
   bool is_done();
 
   const AgentOptions options_;
@@ -116,8 +128,11 @@ class Agent {
   protocol::Board board_;                     // as the rules see it
   std::map<int64_t, RankProcess> processes_;  // by rank
   std::deque<protocol::RankEnd> ends_;
-  bool over_ = false;
-  double over_seconds_ = -1;
+  std::optional<AgentEnd> end_;  // the way it ends, once that is known
+  double end_seconds_ = -1;
+  bool leaves_ = false;         // as its user asked
+  double reached_seconds_ = 0;  // when the coordinator was, or that was asked
+  bool abandoned_ = false;
   int64_t posted_call_ = 0, posted_view_ = 0;
   CopiesAnswer copies_;
   std::optional<protocol::RecomputeOrder> recompute_;  // passed on

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -131,8 +132,8 @@ class Coordinator {
                   news_.notify_all();
                 },
             .gone = [](int64_t) {},
-            .resize = [](const auto&) {},
-            .stop = [](const auto&) {}};
+            .resize = [](const auto&, const auto&) {},
+            .stop = [](const auto&, const auto&) {}};
   }
 
   std::mutex mutex_;
@@ -196,11 +197,13 @@ class AgentTest : public testing::Test {
     };
     options.watcher.hang_seconds = kLong;
     options.seat_seconds = seat_seconds_;
+    options.leaves = [this] { return leaves_.load(); };
+    options.leaves_at_once = [this] { return leaves_at_once_.load(); };
     agent_ = std::make_unique<Agent>(std::move(options), memory_, *office_,
                                      real_clock());
     thread_ = std::thread([this] {
       try {
-        agent_->run();
+        agent_end_ = agent_->run();
       } catch (const Killed&) {
       } catch (const UserError& error) {
         refusal_ = error.what();
@@ -289,7 +292,9 @@ class AgentTest : public testing::Test {
   double seat_seconds_ = kLong;
   std::multiset<int64_t> started_;  // ranks, by the agent's thread
   std::string refusal_;
+  std::optional<AgentEnd> agent_end_;
   std::vector<pid_t> pids_;
+  std::atomic<bool> leaves_{false}, leaves_at_once_{false};
 
   std::mutex mutex_;  // guards what follows
   bool killed_ = false;
@@ -460,8 +465,56 @@ TEST_F(AgentTest, LeavesWhenTheRunIsOverAndAllIsKept) {
   wait_for_end_of(0);
   coordinator_->say_kept(0, coordinator_->lines()[0].ends[0]);
   wait_for_end();
-  EXPECT_TRUE(agent_->over());
+  EXPECT_EQ(agent_end_, AgentEnd::kRunOver);
   EXPECT_FALSE(is_child(pid));
+}
+
+TEST_F(AgentTest, SaysThatItIsToLeaveAndGoesWhenItMay) {
+  run_agent();
+  coordinator_->order(orders_of(1, {0}));
+  const pid_t pid = wait_for_process(0);
+  EXPECT_FALSE(coordinator_->report().leaves);
+  leaves_ = true;
+  ASSERT_TRUE(coordinator_->hears([](const auto& r) { return r.leaves; }));
+  EXPECT_TRUE(is_child(pid));
+  AgentOrders last = orders_of(2, {});
+  last.left = true;
+  coordinator_->order(last);
+  wait_for_end();
+  EXPECT_EQ(agent_end_, AgentEnd::kLeft);
+  EXPECT_FALSE(is_child(pid));
+}
+
+TEST_F(AgentTest, EndsItsRanksIfItCannotSayThatItLeaves) {
+  run_agent();
+  coordinator_->order(orders_of(1, {0}));
+  const pid_t pid = wait_for_process(0);
+  replace_coordinator(nullptr);
+  leaves_ = true;
+  wait_for_end();
+  EXPECT_EQ(agent_end_, AgentEnd::kUnreachable);
+  EXPECT_FALSE(is_child(pid));
+  EXPECT_TRUE(distributed::is_closed(memory_.board(), Office::kAgent));
+}
+
+TEST_F(AgentTest, EndsItsRanksAtOnce) {
+  run_agent();
+  coordinator_->order(orders_of(1, {0, 1}));
+  const pid_t first = wait_for_process(0), second = wait_for_process(1);
+  leaves_ = leaves_at_once_ = true;
+  wait_for_end();
+  EXPECT_EQ(agent_end_, AgentEnd::kAtOnce);
+  EXPECT_FALSE(is_child(first));
+  EXPECT_FALSE(is_child(second));
+  EXPECT_TRUE(distributed::is_closed(memory_.board(), Office::kAgent));
+}
+
+TEST_F(AgentTest, GoesAtOnceIfItNeverJoined) {
+  replace_coordinator(nullptr);
+  leaves_ = true;
+  run_agent();
+  wait_for_end();
+  EXPECT_EQ(agent_end_, AgentEnd::kLeft);
 }
 
 TEST_F(AgentTest, LeavesWithTheCoordinatorsRefusal) {

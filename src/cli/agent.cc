@@ -1,12 +1,15 @@
 // colossus agent: the ranks of one machine.
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "agent/agent.h"
 #include "agent/machine_memory.h"
@@ -15,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/network_address.h"
 #include "cli/run_processes.h"
+#include "cli/stop_signal.h"
 #include "cli/trained_model.h"
 #include "distributed/life.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -58,6 +62,54 @@ agent::AgentOptions agent_options(const RunProcessOptions& options,
   return agent;
 }
 
+// Of a machine that joined: Ctrl-C or SIGTERM takes it out of the run.
+class Wishes {
+ public:
+  explicit Wishes(const RunProcessOptions& options) : options_(options) {
+    ::signal(SIGHUP, SIG_IGN);  // the run does not care for a terminal
+  }
+
+  bool leaves() {
+    if (!stop_.requested()) return false;
+    if (!std::exchange(said_, true)) {
+      say("this machine leaves the run when others have taken over its shards; "
+          "Ctrl-C again ends it at once");
+    }
+    return true;
+  }
+  bool leaves_at_once() const { return stop_.urged(); }
+
+  void say_end(agent::AgentEnd end) const {
+    switch (end) {
+      case agent::AgentEnd::kRunOver:
+        return;
+      case agent::AgentEnd::kLeft:
+        return say("this machine is out of the run, which lost nothing by it");
+      case agent::AgentEnd::kUnreachable:
+        throw run_error(
+            "{}: the coordinator at {} cannot be reached; the ranks of this "
+            "machine were ended, and the run goes on as after the loss of a "
+            "machine",
+            options_.run, options_.join);
+      case agent::AgentEnd::kAtOnce:
+        say("this machine was ended at once; the run goes on as after the loss "
+            "of a machine");
+        throw Stopped{};
+    }
+  }
+
+ private:
+  void say(const char* what) const {
+    fmt::print("{}: {}\n", options_.run, what);
+    std::fflush(stdout);
+  }
+
+  const RunProcessOptions& options_;
+  // However often it comes, a Ctrl-C never leaves ranks behind.
+  const StopSignal stop_{std::numeric_limits<int>::max()};
+  bool said_ = false;
+};
+
 void run_agent(const RunProcessOptions& options, const config::Config& config,
                agent::MachineMemory memory) {
   const std::optional<OfficeHolder> office =
@@ -72,10 +124,17 @@ void run_agent(const RunProcessOptions& options, const config::Config& config,
                          coordinator_process(options, inherited_fds(options)));
                    });
   }
-  agent::Agent agent(agent_options(options, config), memory, *office,
-                     real_clock());
-  agent.run();
+  agent::AgentOptions agent_start = agent_options(options, config);
+  std::optional<Wishes> wishes;
+  if (!options.join.empty()) {
+    wishes.emplace(options);
+    agent_start.leaves = [&wishes] { return wishes->leaves(); };
+    agent_start.leaves_at_once = [&wishes] { return wishes->leaves_at_once(); };
+  }
+  const agent::AgentEnd end =
+      agent::Agent(std::move(agent_start), memory, *office, real_clock()).run();
   office->close();
+  if (wishes) wishes->say_end(end);
 }
 
 void check_addresses(const RunProcessOptions& process) {
@@ -112,7 +171,8 @@ void run(RunProcessOptions& options) {
 void add_agent(CLI::App& app) {
   auto options = std::make_shared<RunProcessOptions>();
   CLI::App* command = add_command(
-      app, "agent", "Brings this machine into a run of several machines.",
+      app, "agent",
+      "Brings this machine into a run of several; Ctrl-C takes it out again.",
       "  colossus agent runs/kjv --join 127.0.0.1:7000\n"
       "  colossus agent runs/kjv --join 10.0.0.1:7000 --host 10.0.0.2 "
       "--insecure-network");

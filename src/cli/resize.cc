@@ -11,7 +11,7 @@
 #include "checkpoint/run_lock.h"
 #include "cli/commands.h"
 #include "cli/trained_model.h"
-#include "protocol/client.h"
+#include "runtime/coordinator_request.h"
 #include "runtime/history.h"
 #include "runtime/journal.h"
 #include "runtime/run_coordinator.h"
@@ -19,7 +19,8 @@
 namespace colossus::cli {
 namespace {
 
-constexpr double kAskSeconds = 5;
+// A coordinator that is lost at its disk is replaced after half a minute.
+constexpr double kAskSeconds = 60;
 constexpr double kWaitSeconds = 60;
 
 struct Options {
@@ -74,20 +75,22 @@ void run(const Options& options) {
         "--ranks {}`",
         options.run, options.run, options.ranks);
   }
-  const std::string address = runtime::coordinator_address(options.run);
-  if (address.empty()) {
+  if (runtime::coordinator_address(options.run).empty()) {
     throw user_error(
         "{}: it runs as one process, which cannot grow; stop it (colossus stop "
         "{}) and go on with `colossus train --resume {} --ranks {}`",
         options.run, options.run, options.run, options.ranks);
   }
   const int64_t spares = options.spares.value_or(spares_now(options.run));
-  protocol::ask(address,
-                protocol::ResizeRequest{
-                    options.ranks, spares,
-                    fmt::format("{} ranks and {} spares were asked for",
-                                options.ranks, spares)},
-                kAskSeconds);
+  const bool kept = runtime::ask_run(
+      options.run,
+      protocol::ResizeRequest{
+          options.ranks, spares,
+          fmt::format("{} ranks and {} spares were asked for", options.ranks,
+                      spares)},
+      kAskSeconds,
+      [&options] { return checkpoint::run_holder(options.run).has_value(); });
+  if (!kept) throw run_error("{}: the run has ended meanwhile", options.run);
   await_view(options);
 }
 

@@ -8,19 +8,17 @@
 #include <string>
 #include <thread>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "checkpoint/run_lock.h"
 #include "cli/commands.h"
-#include "protocol/client.h"
+#include "runtime/coordinator_request.h"
 #include "runtime/run_coordinator.h"
 
 namespace colossus::cli {
 namespace {
 
-constexpr double kAskSeconds = 2;
-// The coordinator may have died before it wrote the wish down.
-constexpr double kAskAgainSeconds = 1;
+// A coordinator that is lost at its disk is replaced after half a minute.
+constexpr double kAskSeconds = 60;
 
 // A run of one process. A second signal would end it at once, so it gets only
 // one.
@@ -37,16 +35,6 @@ void signal_holder(const std::string& folder, pid_t holder) {
   }
 }
 
-void ask_coordinator(const std::string& folder) {
-  const std::string address = runtime::coordinator_address(folder);
-  if (address.empty()) return;  // it has left: the run is at its end
-  try {
-    protocol::ask(address, protocol::StopRequest{"colossus stop"}, kAskSeconds);
-  } catch (const RunError&) {
-    // There is none at the moment: asked again.
-  }
-}
-
 // Until the run is saved and all its processes are gone.
 void run(const std::string& folder) {
   const std::optional<pid_t> holder = checkpoint::run_holder(folder);
@@ -54,15 +42,14 @@ void run(const std::string& folder) {
     fmt::print("{}: nobody works on it\n", folder);
     return;
   }
-  double asked_seconds = -kAskAgainSeconds;
-  const bool coordinated = !runtime::coordinator_address(folder).empty();
-  if (!coordinated) signal_holder(folder, *holder);
+  if (runtime::coordinator_address(folder).empty()) {
+    signal_holder(folder, *holder);
+  } else {
+    runtime::ask_run(
+        folder, protocol::StopRequest{"colossus stop"}, kAskSeconds,
+        [&folder] { return checkpoint::run_holder(folder).has_value(); });
+  }
   while (checkpoint::run_holder(folder)) {
-    const double now = real_clock().steady_seconds();
-    if (coordinated && now - asked_seconds >= kAskAgainSeconds) {
-      ask_coordinator(folder);
-      asked_seconds = now;
-    }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   fmt::print("{}: stopped, after a checkpoint\n", folder);

@@ -88,11 +88,18 @@ void CoordinatorCore::take(const AgentReport& report) {
   heard->reported = true;
   heard->report = report;
   const MachineState* machine = state_.machine(report.machine);
+  if (machine != nullptr && machine->left) return;
   if (machine == nullptr || !machine->present) {
     record(MachineJoined{
         report.machine,
         fmt::format("machine {} {}", report.machine,
                     machine == nullptr ? "joined" : "came back")});
+  }
+  if (report.leaves && !state_.machine(report.machine)->leaves) {
+    record(MachineLeaves{
+        report.machine,
+        fmt::format("machine {} is taken out of the run", report.machine)});
+    start_wait_us_ = now_us_;
   }
   note_progress(report);
 }
@@ -125,7 +132,8 @@ void CoordinatorCore::decide() {
   assign_ranks();
   prepare_if_needed();
   begin_if_answered();
-  release_surplus_ranks();
+  release_ranks();
+  note_left_machines();
 }
 
 // A coordinator that hears nobody is perhaps alone cut off: it waits. So it
@@ -248,18 +256,22 @@ std::shared_ptr<const AgentOrders> CoordinatorCore::orders_for(
   }
   orders->hosting_ranks = state_.wanted_ranks;
   orders->over = state_.ended;
+  orders->left = state_.machine(machine)->left;
   return orders;
 }
 
 void CoordinatorCore::send_orders() {
   for (Heard& heard : heard_) {
-    if (!heard.reported || !state_.machine(heard.machine)->present) continue;
+    const MachineState& machine = *state_.machine(heard.machine);
+    // One that has left hears so as often as it asks.
+    const bool asks = machine.left && heard.last_us == now_us_;
+    if (!heard.reported || (!machine.present && !asks)) continue;
     const bool news = heard.sent_version != state_.version;
     const bool arrived = heard.report.version >= state_.version;
     const bool repeat = !arrived &&
                         now_us_ - heard.sent_us >= options_.repeat_us &&
                         options_.mutation != Mutation::kNeverRepeatOrders;
-    if (!news && !repeat) continue;
+    if (!news && !repeat && !asks) continue;
     heard.sent_version = state_.version;
     heard.sent_us = now_us_;
     actions_.push_back(SendOrders{orders_for(heard.machine)});

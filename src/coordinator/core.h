@@ -129,10 +129,17 @@ class CoordinatorCore {
 
   // Members (core_members.cc).
   bool all_healed() const;
+  void release_ranks();
   void release_surplus_ranks();
+  void note_left_machines();
+  bool view_needs(int64_t machine) const;
+  bool is_leaving(const RankState& rank) const;
+  std::vector<RankState> staying_ranks() const;
   void assign_ranks();
   std::optional<int64_t> machine_for_new_rank() const;
-  bool all_ranks_on_one_machine() const;
+  // Nullopt: they are on several, or none.
+  static std::optional<int64_t> machine_of_all(
+      const std::vector<RankState>& ranks);
   int64_t ranks_on(int64_t machine) const;
   bool hosts_ranks(const MachineState& machine) const;
   std::optional<CutLink> old_cut_link();
@@ -150,13 +157,18 @@ class CoordinatorCore {
   std::string reason_for_loss() const;
   std::string reason_for_lost_source() const;
   std::string reason_for_lost_giver() const;
+  std::string reason_for_leaving() const;
   std::string reason_for_resize() const;
   std::string reason_for_protection() const;
   bool waits_for_starting_ranks() const;
   int64_t soft_stop_step() const;
   void begin_if_answered();
   bool all_answered() const;
+  std::vector<config::Member> ready_among(
+      const std::vector<RankState>& ranks) const;
   std::vector<config::Member> ready_members() const;
+  std::vector<config::Member> with_givers(
+      std::vector<config::Member> members) const;
   std::vector<config::Member> members_of_view() const;
   StartChoice start_choice() const;
   bool waits_for_copies(const StartChoice& choice) const;

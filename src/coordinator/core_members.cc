@@ -14,7 +14,18 @@ void CoordinatorCore::lose_rank(int64_t rank, const std::string& reason) {
 }
 
 bool CoordinatorCore::hosts_ranks(const MachineState& machine) const {
-  return machine.present && !machine.dropped;
+  return machine.present && !machine.dropped && !machine.leaves;
+}
+
+bool CoordinatorCore::is_leaving(const RankState& rank) const {
+  return state_.machine(rank.machine)->leaves;
+}
+
+// Those whose machine does not leave.
+std::vector<RankState> CoordinatorCore::staying_ranks() const {
+  std::vector<RankState> ranks = state_.ranks;
+  std::erase_if(ranks, [this](const auto& rank) { return is_leaving(rank); });
+  return ranks;
 }
 
 int64_t CoordinatorCore::ranks_on(int64_t machine) const {
@@ -55,9 +66,14 @@ std::optional<int64_t> CoordinatorCore::machine_for_new_rank() const {
   return best;
 }
 
-bool CoordinatorCore::all_ranks_on_one_machine() const {
-  return !state_.ranks.empty() &&
-         ranks_on(state_.ranks.front().machine) == std::ssize(state_.ranks);
+std::optional<int64_t> CoordinatorCore::machine_of_all(
+    const std::vector<RankState>& ranks) {
+  if (ranks.empty()) return std::nullopt;
+  const int64_t machine = ranks.front().machine;
+  const bool all = std::all_of(
+      ranks.begin(), ranks.end(),
+      [machine](const RankState& rank) { return rank.machine == machine; });
+  return all ? std::optional(machine) : std::nullopt;
 }
 
 void CoordinatorCore::assign_ranks() {
@@ -65,26 +81,29 @@ void CoordinatorCore::assign_ranks() {
   for (;;) {
     const std::optional<int64_t> machine = machine_for_new_rank();
     if (!machine.has_value()) return;
-    const bool too_few = std::ssize(state_.ranks) < wanted;
+    const std::vector<RankState> ranks = staying_ranks();
+    const bool too_few = std::ssize(ranks) < wanted;
     // Even beyond the wanted number: a copy on another machine is worth it.
-    const bool unprotected =
-        all_ranks_on_one_machine() && ranks_on(*machine) == 0;
+    const std::optional<int64_t> all_on = machine_of_all(ranks);
+    const bool unprotected = all_on.has_value() && ranks_on(*machine) == 0;
     if (!too_few && !unprotected) return;
     const int64_t rank = state_.next_rank;
     record(RankAssigned{
         rank, *machine,
         too_few ? fmt::format("rank {} starts on machine {}: {} of {} ranks "
                               "are there",
-                              rank, *machine, state_.ranks.size(), wanted)
+                              rank, *machine, ranks.size(), wanted)
                 : fmt::format("rank {} starts on machine {}: all others are "
                               "on machine {}",
-                              rank, *machine, state_.ranks.front().machine)});
+                              rank, *machine, all_on.value_or(kNone))});
     start_wait_us_ = now_us_;
   }
 }
 
 // Each with a part in the view has its slices: nobody gives any now.
 bool CoordinatorCore::all_healed() const {
+  if (state_.begun == nullptr) return true;
+  if (options_.mutation == Mutation::kLeaveBeforeAllHealed) return true;
   return std::all_of(state_.ranks.begin(), state_.ranks.end(),
                      [this](const RankState& rank) {
                        if (!takes_part(rank.rank)) return true;
@@ -94,13 +113,25 @@ bool CoordinatorCore::all_healed() const {
                      });
 }
 
-// Only those without a part in the view: the newest on the fullest machine.
+// Only those without a part in the view.
+void CoordinatorCore::release_ranks() {
+  if (state_.preparing || state_.ended || !all_healed()) return;
+  for (const RankState& rank : std::vector<RankState>(state_.ranks)) {
+    if (!is_leaving(rank) || view_needs(rank.machine)) continue;
+    record(RankReleased{rank.rank,
+                        fmt::format("rank {} is released: machine {} leaves",
+                                    rank.rank, rank.machine)});
+  }
+  release_surplus_ranks();
+}
+
+// The newest on the fullest machine.
 void CoordinatorCore::release_surplus_ranks() {
   const int64_t wanted = state_.wanted_ranks + state_.wanted_spares;
-  while (!state_.preparing && !state_.ended && state_.begun != nullptr &&
-         std::ssize(state_.ranks) > wanted && all_healed()) {
+  while (state_.begun != nullptr && std::ssize(staying_ranks()) > wanted) {
+    const std::vector<RankState> ranks = staying_ranks();
     const RankState* surplus = nullptr;
-    for (const RankState& rank : state_.ranks) {
+    for (const RankState& rank : ranks) {
       if (takes_part(rank.rank)) continue;
       if (surplus == nullptr ||
           ranks_on(rank.machine) >= ranks_on(surplus->machine)) {
@@ -108,14 +139,36 @@ void CoordinatorCore::release_surplus_ranks() {
       }
     }
     if (surplus == nullptr || ranks_on(surplus->machine) == 1) return;
-    const int64_t rank = surplus->rank;
-    const std::string reason =
-        fmt::format("rank {} is released: {} ranks are wanted", rank, wanted);
+    const std::string reason = fmt::format(
+        "rank {} is released: {} ranks are wanted", surplus->rank, wanted);
     if (options_.mutation == Mutation::kCountReleasedRanks) {
-      lose_rank(rank, reason);
+      lose_rank(surplus->rank, reason);
     } else {
-      record(RankReleased{rank, reason});
+      record(RankReleased{surplus->rank, reason});
     }
+  }
+}
+
+bool CoordinatorCore::view_needs(int64_t machine) const {
+  return std::any_of(state_.ranks.begin(), state_.ranks.end(),
+                     [&](const RankState& rank) {
+                       return rank.machine == machine && takes_part(rank.rank);
+                     });
+}
+
+// One that leaves, once its ranks are dead and all that it had is elsewhere.
+void CoordinatorCore::note_left_machines() {
+  if (state_.preparing || state_.ended || !all_healed()) return;
+  for (const Heard& heard : heard_) {
+    const MachineState& machine = *state_.machine(heard.machine);
+    if (!machine.present || !machine.leaves || !heard.reported) continue;
+    if (ranks_on(heard.machine) > 0 || !heard.report.answered ||
+        heard.report.version < state_.version) {
+      continue;
+    }
+    record(MachineLeft{
+        heard.machine,
+        fmt::format("machine {} has left, nothing is lost", heard.machine)});
   }
 }
 

@@ -302,6 +302,55 @@ TEST_F(Run, ReleasesNobodyBeforeAllHaveTheirSlices) {
   EXPECT_NE(last<RankReleased>(), nullptr);
 }
 
+// Found by the prover: the view that left it out was left for its sake.
+TEST_F(Run, ASurplusIsNoReasonForAnotherView) {
+  tell(ResizeRequest{3, 0, "asked"});
+  for (int round = 0; round < 4; ++round) obey(0);
+  tell(ResizeRequest{1, 0, "asked"});
+  const auto unhealed = [this] {
+    AgentReport report = obedient(0);
+    for (RankSlot& slot : report.ranks) slot.healed = false;
+    tell(report);
+  };
+  while (core_->state().preparing) unhealed();
+  const int64_t number = core_->state().number;
+  for (int round = 0; round < 4; ++round) unhealed();
+  EXPECT_EQ(core_->state().number, number);
+  EXPECT_EQ(core_->state().begun->view.members.size(), 1U);
+  obey(0);
+  EXPECT_EQ(core_->state().ranks.size(), 1U);
+}
+
+// Found by the prover: it waited for answers of a view that was over.
+TEST_F(Run, AnAuditEndsWithItsView) {
+  start();
+  commit(5);
+  const std::vector<int64_t> owners =
+      core_->state().begun->view.placement.owner_S;
+  tell(ResizeRequest{4, 0, "asked"});
+  obey(0);
+  obey(1);
+  ASSERT_EQ(core_->state().stop_step, 6);
+  obey(0);
+  AgentReport report = obedient(1);
+  Difference wrong;
+  wrong.view = 1;
+  wrong.step = 6;
+  wrong.first_rank = owners.front();
+  wrong.second_rank = owners.back();
+  report.ranks.front().difference = wrong;
+  tell(report);
+  ASSERT_EQ(last<DifferenceFound>()->kind, "gradient");
+  ASSERT_EQ(core_->state().begun->view.number, 2);
+  report = obedient(1);
+  wrong.kind = DifferenceKind::kTransfer;
+  wrong.view = 2;
+  report.ranks.front().difference = wrong;
+  tell(report);
+  EXPECT_EQ(last<DifferenceFound>()->kind, "transfer");
+  EXPECT_EQ(core_->state().number, 3);
+}
+
 TEST_F(Run, ALossDuringASoftChangeMakesItHard) {
   start();
   commit(5);
@@ -607,6 +656,120 @@ TEST_F(Run, TellsWhoeverComesAfterTheEndThatItIsOver) {
   obey(7);  // a machine that nobody knew
   EXPECT_TRUE(orders_[7].over);
   EXPECT_TRUE(orders_[7].ranks.empty());
+}
+
+// Machine 1 is taken out of the run.
+class LeavingRun : public Run {
+ protected:
+  void obey_leaving() {
+    AgentReport report = obedient(1);
+    report.leaves = true;
+    tell(report);
+  }
+  // Both do as they are told, until the machine has left, or for long.
+  void leave() {
+    for (int round = 0; round < 10 && !orders_[1].left; ++round) {
+      obey_leaving();
+      obey(0);
+    }
+  }
+  int64_t participants_on(int64_t machine) const {
+    int64_t count = 0;
+    for (const config::Member& m : core_->state().begun->view.members) {
+      count += m.machine == machine &&
+               config::takes_part(core_->state().begun->view.placement, m.rank);
+    }
+    return count;
+  }
+};
+
+TEST_F(LeavingRun, LosesNothing) {
+  start();
+  commit(5);
+  ASSERT_GT(participants_on(1), 0);
+  const int64_t first = core_->state().number;
+  obey_leaving();
+  ASSERT_NE(last<MachineLeaves>(), nullptr);
+  EXPECT_EQ(orders_[1].ranks.size(), 1U);  // it works until others can
+  leave();
+  EXPECT_TRUE(orders_[1].left);
+  EXPECT_EQ(core_->state().number, first + 1);
+  EXPECT_EQ(last<PrepareBegun>()->stop_step, 6);  // at a commit
+  EXPECT_EQ(last<ViewBegun>()->start_step, 5);
+  EXPECT_EQ(participants_on(1), 0);
+  EXPECT_EQ(participants_on(0), 2);  // as many as are wanted
+  EXPECT_EQ(last<RankLost>(), nullptr);
+  EXPECT_EQ(last<MachineLost>(), nullptr);
+  EXPECT_EQ(core_->state().losses_without_step, 0);
+  EXPECT_TRUE(replay(journal_) == core_->state());
+}
+
+TEST_F(LeavingRun, GivesWhatItHasBeforeItGoes) {
+  start();
+  commit(5);
+  const int64_t number = core_->state().number;
+  for (int round = 0; round < 8; ++round) {
+    obey_leaving();
+    AgentReport report = obedient(0);
+    const bool moved = core_->state().number > number;
+    for (RankSlot& slot : report.ranks) slot.healed = !moved;
+    tell(report);
+  }
+  ASSERT_FALSE(core_->state().preparing);
+  ASSERT_EQ(participants_on(1), 0);
+  EXPECT_EQ(orders_[1].ranks.size(), 1U);
+  const auto& members = core_->state().begun->view.members;
+  EXPECT_TRUE(std::any_of(members.begin(), members.end(),
+                          [](const auto& m) { return m.machine == 1; }));
+  leave();
+  EXPECT_TRUE(orders_[1].left);
+}
+
+TEST_F(LeavingRun, GoesAtOnceIfItNeverHadARank) {
+  obey_leaving();
+  for (int round = 0; round < 6; ++round) obey_leaving();
+  EXPECT_TRUE(core_->state().ranks.empty());
+  EXPECT_TRUE(orders_[1].left);
+}
+
+TEST_F(LeavingRun, WorksOnWhileItIsTheOnlyOne) {
+  for (int round = 0; round < 6; ++round) obey(1);
+  ASSERT_EQ(participants_on(1), 2);
+  for (int round = 0; round < 6; ++round) obey_leaving();
+  EXPECT_EQ(participants_on(1), 2);
+  EXPECT_FALSE(orders_[1].left);
+  leave();  // another machine is there
+  EXPECT_TRUE(orders_[1].left);
+  EXPECT_EQ(participants_on(0), 2);
+}
+
+TEST_F(LeavingRun, IsOutForGood) {
+  start();
+  commit(5);
+  obey_leaving();
+  leave();
+  const size_t records = journal_.size();
+  orders_.erase(1);
+  obey_leaving();  // it did not hear that it may go
+  EXPECT_TRUE(orders_[1].left);
+  restart();
+  obey(0);
+  orders_.erase(1);
+  obey(1);  // nor did another agent of it
+  EXPECT_TRUE(orders_[1].left);
+  EXPECT_EQ(journal_.size(), records);
+}
+
+TEST_F(LeavingRun, IsRememberedByASuccessor) {
+  start();
+  commit(5);
+  obey_leaving();
+  restart();
+  for (int round = 0; round < 10; ++round) {
+    obey(0);
+    obey(1);  // a successor of its agent, too, which knows of no wish
+  }
+  EXPECT_TRUE(orders_[1].left);
 }
 
 class LosingRun : public Run {

@@ -68,15 +68,22 @@ std::string CoordinatorCore::reason_for_lost_giver() const {
   return {};
 }
 
-std::vector<config::Member> CoordinatorCore::ready_members() const {
+std::vector<config::Member> CoordinatorCore::ready_among(
+    const std::vector<RankState>& ranks) const {
   std::vector<config::Member> members;
-  for (const RankState& rank : state_.ranks) {
+  for (const RankState& rank : ranks) {
     const RankSlot* slot = reported_slot(rank.rank);
     if (slot != nullptr && slot->ready) {
       members.push_back({rank.rank, rank.machine, slot->endpoint});
     }
   }
   return members;
+}
+
+// Those of a machine that leaves only while there are no others.
+std::vector<config::Member> CoordinatorCore::ready_members() const {
+  std::vector<config::Member> staying = ready_among(staying_ranks());
+  return staying.empty() ? ready_among(state_.ranks) : staying;
 }
 
 // No more than wanted: the newest on the fullest machine stay out, but owners
@@ -111,8 +118,21 @@ std::vector<config::Member> CoordinatorCore::members_of_view() const {
 
 // Several ranks that start together join together.
 bool CoordinatorCore::waits_for_starting_ranks() const {
-  const bool all_ready = ready_members().size() == state_.ranks.size();
+  const std::vector<RankState> staying = staying_ranks();
+  const bool all_ready = ready_among(staying).size() == staying.size();
   return !all_ready && now_us_ - start_wait_us_ < options_.join_patience_us;
+}
+
+std::string CoordinatorCore::reason_for_leaving() const {
+  if (ready_among(staying_ranks()).empty() || waits_for_starting_ranks()) {
+    return {};
+  }
+  for (const MachineState& machine : state_.machines) {
+    if (!machine.leaves || !view_needs(machine.machine)) continue;
+    return fmt::format("machine {} leaves: others take over its shards",
+                       machine.machine);
+  }
+  return {};
 }
 
 std::string CoordinatorCore::reason_for_resize() const {
@@ -136,7 +156,7 @@ std::string CoordinatorCore::reason_for_resize() const {
 // A slice whose copies share a rank or a machine though they need not.
 std::string CoordinatorCore::reason_for_protection() const {
   const config::View& view = state_.begun->view;
-  const auto members = ready_members();
+  const auto members = members_of_view();
   if (members.size() < 2 || waits_for_starting_ranks()) return {};
   const bool machines =
       members.front().machine != members.back().machine ||
@@ -200,7 +220,8 @@ void CoordinatorCore::prepare_if_needed() {
   if (committed_step_ >= options_.total_steps) {
     return prepare(committed_step_, false, "all steps are done");
   }
-  std::string reason = reason_for_resize();
+  std::string reason = reason_for_leaving();
+  if (reason.empty()) reason = reason_for_resize();
   if (reason.empty()) reason = reason_for_protection();
   if (!reason.empty()) prepare(soft_step, false, reason);
 }
@@ -247,6 +268,24 @@ bool CoordinatorCore::waits_for_copies(const StartChoice& choice) const {
          now_us_ - prepared_us_ < options_.copy_patience_us;
 }
 
+// And the ranks of machines that leave: they give what lies there.
+std::vector<config::Member> CoordinatorCore::with_givers(
+    std::vector<config::Member> members) const {
+  const auto is_among = [&members](int64_t rank) {
+    return std::any_of(
+        members.begin(), members.end(),
+        [rank](const auto& member) { return member.rank == rank; });
+  };
+  std::vector<config::Member> givers = ready_among(state_.ranks);
+  std::erase_if(givers, [&](const config::Member& member) {
+    return is_among(member.rank) || !is_leaving(*state_.rank(member.rank));
+  });
+  members.insert(members.end(), givers.begin(), givers.end());
+  std::sort(members.begin(), members.end(),
+            [](const auto& a, const auto& b) { return a.rank < b.rank; });
+  return members;
+}
+
 ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
                                    std::vector<config::Member> members) const {
   PlacementRequest request;
@@ -270,7 +309,7 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
   view.owners = placement.owner_S;
   view.backups = placement.backup_S;
   view.hashes = choice.hash_S;
-  for (const config::Member& member : request.members) {
+  for (const config::Member& member : with_givers(request.members)) {
     view.members.push_back(member.rank);
     view.machines.push_back(member.machine);
     view.endpoints.push_back(config::word_of(member.endpoint));
@@ -290,7 +329,7 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
     view.backup_sources.push_back(source(s, view.backups[s]));
   }
   const size_t hosts = config::hosting_ranks(placement).size();
-  const size_t spares = view.members.size() - hosts;
+  const size_t spares = request.members.size() - hosts;
   view.reason =
       fmt::format("{} {} {} shards {}; {} slices move{}", hosts,
                   hosts == 1 ? "rank takes" : "ranks take", options_.num_shards,
@@ -303,7 +342,7 @@ ViewBegun CoordinatorCore::view_of(const StartChoice& choice,
 // could give some slice only starts, it is worth waiting for.
 bool CoordinatorCore::waits_for_givers(const StartChoice& choice) const {
   if (choice.from_checkpoint || !waits_for_starting_ranks()) return false;
-  const std::vector<config::Member> members = ready_members();
+  const std::vector<config::Member> members = ready_among(state_.ranks);
   const auto gives = [&](int64_t machine) {
     return std::any_of(members.begin(), members.end(), [&](const auto& member) {
       return member.machine == machine;
@@ -323,6 +362,8 @@ void CoordinatorCore::begin_if_answered() {
   drop_unsound(choice);
   const std::vector<config::Member> members = members_of_view();
   if (members.empty()) return;
+  audit_.reset();  // of the view that is over: nobody will answer
+  asked_.clear();
   record(view_of(choice, members));
   committed_step_ = choice.step;
   progress_us_ = now_us_;

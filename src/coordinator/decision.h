@@ -70,6 +70,33 @@ struct MachineDropped {
   }
 };
 
+// Its user takes it out of the run: it gets no more ranks, and those that it
+// has are released when others have taken over.
+struct MachineLeaves {
+  static constexpr const char* kName = "machine_leaves";
+  int64_t machine = 0;
+  std::string reason;
+  bool operator==(const MachineLeaves&) const = default;
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("machine", machine);
+    v.field("reason", reason);
+  }
+};
+
+// In order, and for good: the run needs nothing of it any more.
+struct MachineLeft {
+  static constexpr const char* kName = "machine_left";
+  int64_t machine = 0;
+  std::string reason;
+  bool operator==(const MachineLeft&) const = default;
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("machine", machine);
+    v.field("reason", reason);
+  }
+};
+
 // The number is spent, whether the process ever runs or not.
 struct RankAssigned {
   static constexpr const char* kName = "rank_assigned";
@@ -254,8 +281,8 @@ struct RunEnded {
 
 using Decision =
     std::variant<SizeAsked, MachineJoined, MachineLost, MachineDropped,
-                 RankAssigned, RankLost, RankReleased, PrepareBegun, ViewBegun,
-                 CheckpointCommitted, DifferenceFound, StragglerFound,
-                 StopAsked, RunEnded>;
+                 MachineLeaves, MachineLeft, RankAssigned, RankLost,
+                 RankReleased, PrepareBegun, ViewBegun, CheckpointCommitted,
+                 DifferenceFound, StragglerFound, StopAsked, RunEnded>;
 
 }  // namespace colossus::coordinator

@@ -30,10 +30,12 @@ void apply_one(RunState& state, const SizeAsked& d) {
 
 void apply_one(RunState& state, const MachineJoined& d) {
   if (MachineState* known = find_machine(state, d.machine)) {
+    require(!known->left, d.kName, d.machine);
     known->present = true;
     return;
   }
-  state.machines.push_back({d.machine, true, false});
+  MachineState& machine = state.machines.emplace_back();
+  machine.machine = d.machine;
   std::sort(state.machines.begin(), state.machines.end(),
             [](const auto& a, const auto& b) { return a.machine < b.machine; });
 }
@@ -70,6 +72,22 @@ void apply_one(RunState& state, const MachineDropped& d) {
   state.differences.clear();  // it explains them
   std::erase_if(state.ranks,
                 [&](const RankState& r) { return r.machine == d.machine; });
+}
+
+void apply_one(RunState& state, const MachineLeaves& d) {
+  MachineState* machine = find_machine(state, d.machine);
+  require(machine != nullptr && machine->present, d.kName, d.machine);
+  machine->leaves = true;
+}
+
+void apply_one(RunState& state, const MachineLeft& d) {
+  MachineState* machine = find_machine(state, d.machine);
+  const bool hosts = std::any_of(
+      state.ranks.begin(), state.ranks.end(),
+      [&d](const RankState& rank) { return rank.machine == d.machine; });
+  require(machine != nullptr && machine->leaves && !hosts, d.kName, d.machine);
+  machine->present = false;
+  machine->left = true;
 }
 
 void apply_one(RunState& state, const RankAssigned& d) {

@@ -18,6 +18,8 @@ struct MachineState {
   int64_t machine = 0;
   bool present = true;   // not lost
   bool dropped = false;  // hosts no rank again
+  bool leaves = false;   // gets no rank any more
+  bool left = false;     // in order: not present, and never again
   bool operator==(const MachineState&) const = default;
 };
 

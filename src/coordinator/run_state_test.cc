@@ -63,6 +63,20 @@ TEST(RunState, ALostMachineTakesItsRanksWithIt) {
   EXPECT_FALSE(state.machine(7)->present);
 }
 
+TEST(RunState, AMachineLeavesForGoodAndWithoutALoss) {
+  std::vector<Decision> journal = short_journal();
+  const int64_t losses = replay(journal).losses_without_step;
+  journal.push_back(MachineLeaves{7, "asked"});
+  journal.push_back(RankReleased{0, "machine 7 leaves"});
+  journal.push_back(MachineLeft{7, "nothing is lost"});
+  const RunState state = replay(journal);
+  EXPECT_FALSE(state.machine(7)->present);
+  EXPECT_TRUE(state.machine(7)->left);
+  EXPECT_EQ(state.losses_without_step, losses);
+  journal.push_back(MachineJoined{7, "again"});
+  EXPECT_THROW(replay(journal), CorruptFile);
+}
+
 TEST(RunState, CountsLossesUntilAViewBeginsFurtherOn) {
   std::vector<Decision> journal = short_journal();
   EXPECT_EQ(replay(journal).losses_without_step, 1);
@@ -153,6 +167,8 @@ TEST(RunState, RefusesRecordsThatContradictThoseBefore) {
       RankLost{1, 0, "lost already"},
       RankReleased{1, "lost already"},
       MachineLost{8, "unknown"},
+      MachineLeaves{8, "unknown"},
+      MachineLeft{7, "still at work"},
       PrepareBegun{1, kAtOnce, false, "an old number"},
       view(1),
       view(2),

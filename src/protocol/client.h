@@ -37,8 +37,9 @@ class AgentConnection {
   std::unique_ptr<Call> call_;
 };
 
-// Asks the coordinator at `address`. Throws UserError with its refusal,
-// RunError if it does not answer within `seconds`.
+// Asks the coordinator at `address`; when it returns, the wish is in the
+// journal. Throws UserError with its refusal, RunError if it does not answer
+// within `seconds`, or dies meanwhile: its successor may be asked the same.
 void ask(const std::string& address, const ResizeRequest& request,
          double seconds);
 void ask(const std::string& address, const StopRequest& request,

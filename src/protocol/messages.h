@@ -125,6 +125,7 @@ struct AgentOrders {
   std::optional<RecomputeOrder> recompute;
   int64_t hosting_ranks = 1;  // of the run, beside spares: they share a machine
   bool over = false;          // the run has ended
+  bool left = false;          // it has, for this machine
 };
 
 // How a rank's process ended, for people.
@@ -148,6 +149,7 @@ struct AgentReport {
   CheckedStep checked;
   std::vector<SliceCopy> copies;  // with `answered` only
   std::vector<RankEnd> ends;      // the newest
+  bool leaves = false;            // the user takes this machine out of the run
 };
 
 // An agent's first words.

@@ -33,6 +33,7 @@ enum class Mutation {
   kIgnoreCutLinks,          // nobody is given up whom a peer cannot reach
   kBelieveOldComplaints,    // who was out of reach in an older view still is
   kCountReleasedRanks,      // who is not wanted any more counts as lost
+  kLeaveBeforeAllHealed,    // a machine goes while others still need its copies
   kCountLossesBehindSteps,  // losses count though steps were done between
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "protocol/coordination.grpc.pb.h"
@@ -33,6 +34,41 @@ Status status_of(const Work& work) {
   }
 }
 
+// A command's call, until it is answered. gRPC keeps what the pointers point to
+// until then.
+class WaitingCall {
+ public:
+  WaitingCall(grpc::ServerUnaryReactor* reactor, v1::Answer* answer)
+      : reactor_(reactor), answer_(answer) {}
+  ~WaitingCall() { give_up(); }
+  WaitingCall(const WaitingCall&) = delete;
+  WaitingCall& operator=(const WaitingCall&) = delete;
+
+  void answer(const std::string& refusal) {
+    finish([&] {
+      answer_->set_refusal(refusal);
+      return Status::OK;
+    });
+  }
+  void give_up() {
+    finish([] {
+      return Status(grpc::StatusCode::UNAVAILABLE, "the coordinator ends");
+    });
+  }
+
+ private:
+  template <typename MakeStatus>
+  void finish(const MakeStatus& make_status) {
+    const std::lock_guard lock(mutex_);
+    if (reactor_ == nullptr) return;
+    std::exchange(reactor_, nullptr)->Finish(make_status());
+  }
+
+  std::mutex mutex_;
+  grpc::ServerUnaryReactor* reactor_;  // null: answered
+  v1::Answer* answer_;
+};
+
 }  // namespace
 
 class Server::State final : public v1::Coordination::CallbackService {
@@ -58,6 +94,15 @@ class Server::State final : public v1::Coordination::CallbackService {
 
   void shut_down() {
     if (server_ == nullptr) return;
+    std::vector<std::weak_ptr<WaitingCall>> calls;
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+      calls.swap(calls_);
+    }
+    for (const auto& waiting : calls) {
+      if (const auto call = waiting.lock()) call->give_up();
+    }
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
   }
@@ -76,14 +121,17 @@ class Server::State final : public v1::Coordination::CallbackService {
   grpc::ServerUnaryReactor* Resize(grpc::CallbackServerContext* context,
                                    const v1::ResizeAsked* request,
                                    v1::Answer* answer) override {
-    return answered(context, answer,
-                    [&] { handlers_.resize(decode(*request)); });
+    return take_call(context, answer, [&](const Answer& say) {
+      handlers_.resize(decode(*request), say);
+    });
   }
 
   grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context,
                                  const v1::StopAsked* request,
                                  v1::Answer* answer) override {
-    return answered(context, answer, [&] { handlers_.stop(decode(*request)); });
+    return take_call(context, answer, [&](const Answer& say) {
+      handlers_.stop(decode(*request), say);
+    });
   }
 
  private:
@@ -193,20 +241,38 @@ class Server::State final : public v1::Coordination::CallbackService {
     handlers_.gone(agent.machine_);
   }
 
+  // `work` hands the call on; its throw refuses it.
   template <typename Work>
-  static grpc::ServerUnaryReactor* answered(
-      grpc::CallbackServerContext* context, v1::Answer* answer,
-      const Work& work) {
-    const Status status = status_of(work);
-    if (!status.ok()) answer->set_refusal(status.error_message());
+  grpc::ServerUnaryReactor* take_call(grpc::CallbackServerContext* context,
+                                      v1::Answer* answer, const Work& work) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(Status::OK);
+    const auto call = std::make_shared<WaitingCall>(reactor, answer);
+    if (!keep(call)) {
+      call->give_up();
+      return reactor;
+    }
+    const Status status = status_of([&] {
+      work([call](const std::string& refusal) { call->answer(refusal); });
+    });
+    if (!status.ok()) call->answer(status.error_message());
     return reactor;
+  }
+
+  // False: the server ends.
+  bool keep(const std::shared_ptr<WaitingCall>& call) {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return false;
+    std::erase_if(calls_,
+                  [](const auto& waiting) { return waiting.expired(); });
+    calls_.push_back(call);
+    return true;
   }
 
   const ServerHandlers handlers_;
   std::mutex mutex_;
-  std::map<int64_t, Attendance*> attending_;  // by machine
+  std::map<int64_t, Attendance*> attending_;       // by machine
+  std::vector<std::weak_ptr<WaitingCall>> calls_;  // answered ones expire
+  bool ending_ = false;
   std::unique_ptr<grpc::Server> server_;
 };
 

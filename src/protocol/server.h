@@ -12,6 +12,11 @@
 
 namespace colossus::protocol {
 
+// Answers one call of a command: "", once the wish can not be lost any more, or
+// why it is refused. To be called once, in any thread. One that is dropped, or
+// outlives the server, has its caller ask again.
+using Answer = std::function<void(const std::string& refusal)>;
+
 // Called in threads of the server, at any time between its construction and
 // destruction, several at once; what they throw refuses the caller with its
 // text.
@@ -20,8 +25,8 @@ struct ServerHandlers {
   std::function<void(AgentReport)> report;
   std::function<void(int64_t machine, RankLines)> lines;
   std::function<void(int64_t machine)> gone;  // the agent's connection ended
-  std::function<void(const ResizeRequest&)> resize;
-  std::function<void(const StopRequest&)> stop;
+  std::function<void(const ResizeRequest&, Answer)> resize;
+  std::function<void(const StopRequest&, Answer)> stop;
 };
 
 class Server {

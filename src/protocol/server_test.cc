@@ -10,14 +10,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -87,6 +90,8 @@ class Coordinator {
   Heard<int64_t> gone;
   Heard<ResizeRequest> resizes;
   Heard<StopRequest> stops;
+  std::atomic<bool> keeps_stops_waiting{false};
+  Heard<Answer> waiting;  // of the stops
 
  private:
   ServerHandlers handlers() {
@@ -101,11 +106,20 @@ class Coordinator {
         .lines = [this](int64_t, RankLines said) { lines.add(said); },
         .gone = [this](int64_t machine) { gone.add(machine); },
         .resize =
-            [this](const ResizeRequest& request) {
+            [this](const ResizeRequest& request, const Answer& answer) {
               if (request.ranks > 4) throw UserError("at most 4 ranks");
               resizes.add(request);
+              answer(request.ranks > 3 ? "not now" : "");
             },
-        .stop = [this](const StopRequest& request) { stops.add(request); },
+        .stop =
+            [this](const StopRequest& request, const Answer& answer) {
+              stops.add(request);
+              if (keeps_stops_waiting) {
+                waiting.add(answer);
+              } else {
+                answer("");
+              }
+            },
     };
   }
 
@@ -284,17 +298,59 @@ TEST(Ask, BringsTheRequestAndItsRefusal) {
   EXPECT_EQ(coordinator.resizes.all()[0].ranks, 3);
   EXPECT_EQ(coordinator.resizes.all()[0].spares, 1);
   EXPECT_EQ(coordinator.resizes.all()[0].reason, "more");
-  ask(coordinator.address(), StopRequest{"enough", true}, kAskSeconds);
-  EXPECT_TRUE(coordinator.stops.all()[0].at_once);
-  try {
-    ask(coordinator.address(), ResizeRequest{5, 0, "more"}, kAskSeconds);
-    FAIL() << "not refused";
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "at most 4 ranks");
+  for (const auto& [ranks, refusal] :
+       {std::pair(5, "at most 4 ranks"), std::pair(4, "not now")}) {
+    try {
+      ask(coordinator.address(), ResizeRequest{ranks, 0, "more"}, kAskSeconds);
+      FAIL() << "not refused";
+    } catch (const UserError& error) {
+      EXPECT_STREQ(error.what(), refusal);
+    }
   }
   // Out of the wire's bounds.
   EXPECT_THROW(ask(coordinator.address(), ResizeRequest{0, 0, ""}, kAskSeconds),
                UserError);
+}
+
+TEST(Ask, ReturnsWhenItIsAnsweredAndNotBefore) {
+  Coordinator coordinator;
+  coordinator.keeps_stops_waiting = true;
+  std::atomic<bool> answered{false};
+  auto asked = std::async(std::launch::async, [&] {
+    ask(coordinator.address(), StopRequest{"enough", true}, kAskSeconds);
+    EXPECT_TRUE(answered);
+  });
+  ASSERT_TRUE(coordinator.waiting.wait_for_number(1));
+  EXPECT_TRUE(coordinator.stops.all()[0].at_once);
+  EXPECT_EQ(asked.wait_for(std::chrono::milliseconds(1)),
+            std::future_status::timeout);
+  answered = true;
+  const Answer answer = coordinator.waiting.all()[0];
+  answer("");
+  asked.get();
+  answer("a second answer");  // nobody hears it
+  coordinator.end();
+  answer("");
+}
+
+TEST(Ask, HearsThatACoordinatorEndsWithoutAnAnswer) {
+  Coordinator coordinator;
+  coordinator.keeps_stops_waiting = true;
+  auto asked = std::async(std::launch::async, [&] {
+    EXPECT_THROW(ask(coordinator.address(), StopRequest{"enough"}, kAskSeconds),
+                 RunError);
+  });
+  ASSERT_TRUE(coordinator.waiting.wait_for_number(1));
+  coordinator.end();
+  asked.get();
+}
+
+TEST(Ask, HearsThatItsAnswerWasDropped) {
+  ServerHandlers handlers;
+  handlers.resize = [](const ResizeRequest&, const Answer&) {};
+  const Server server(kAnyPort, handlers);
+  EXPECT_THROW(ask(server.address(), ResizeRequest{1, 0, ""}, kAskSeconds),
+               RunError);
 }
 
 TEST(Ask, GivesUpWhereNobodyAnswers) {

@@ -218,6 +218,7 @@ void encode_one(const AgentReport& report, v1::AgentReport& out) {
     e.set_how(cut(end.how));
     e.set_failed(end.failed);
   }
+  out.set_leaves(report.leaves);
 }
 
 AgentReport decode_one(const v1::AgentReport& in) {
@@ -250,6 +251,7 @@ AgentReport decode_one(const v1::AgentReport& in) {
                            .how = text_of("an end", end.how()),
                            .failed = end.failed()});
   }
+  report.leaves = in.leaves();
   return report;
 }
 
@@ -383,6 +385,7 @@ void encode_one(const AgentOrders& orders, v1::AgentOrders& out) {
   }
   out.set_hosting_ranks(orders.hosting_ranks);
   out.set_over(orders.over);
+  out.set_left(orders.left);
 }
 
 AgentOrders decode_one(const v1::AgentOrders& in) {
@@ -407,6 +410,7 @@ AgentOrders decode_one(const v1::AgentOrders& in) {
   orders.hosting_ranks =
       bounded("the number of ranks", in.hosting_ranks(), 1, kMaxRanksInMessage);
   orders.over = in.over();
+  orders.left = in.left();
   return orders;
 }
 

@@ -117,7 +117,8 @@ AgentOrders full_orders() {
       .recompute =
           RecomputeOrder{.view = 7, .step = 10, .shard = 1, .ranks = {3, 5}},
       .hosting_ranks = 2,
-      .over = true};
+      .over = true,
+      .left = true};
 }
 
 template <typename Word>
@@ -201,6 +202,7 @@ TEST(Wire, CarriesAReport) {
   expect_all_same(came.ranks, sent.ranks);
   expect_all_same(came.copies, sent.copies);
   expect_all_same(came.ends, sent.ends);
+  EXPECT_EQ(came.leaves, sent.leaves);
 }
 
 TEST(Wire, CarriesADifferenceOfATransferWhichHasNoFirstRank) {
@@ -237,6 +239,7 @@ TEST(Wire, CarriesOrders) {
   EXPECT_EQ(came.recompute, sent.recompute);
   EXPECT_EQ(came.hosting_ranks, sent.hosting_ranks);
   EXPECT_EQ(came.over, sent.over);
+  EXPECT_EQ(came.left, sent.left);
   ASSERT_NE(came.begun, nullptr);
   EXPECT_EQ(came.begun->view, sent.begun->view);
   EXPECT_EQ(came.begun->owner_source_S, sent.begun->owner_source_S);
@@ -253,6 +256,7 @@ TEST(Wire, CarriesOrdersWithoutAView) {
   EXPECT_FALSE(came.recompute.has_value());
   EXPECT_EQ(came.stop_step, kAtOnce);
   EXPECT_FALSE(came.over);
+  EXPECT_FALSE(came.left);
 }
 
 TEST(Wire, CarriesWhatCommandsAsk) {

@@ -195,6 +195,13 @@ void HistoryBuilder::add(const coordinator::RankReleased& event) {
   notice(newest_step(), Notice::Kind::kNeutral, "Rank released", event.reason);
 }
 
+void HistoryBuilder::add(const coordinator::MachineLeft& event) {
+  std::erase_if(history_.agents, [&event](const AgentStarted& agent) {
+    return agent.machine == event.machine;
+  });
+  notice(newest_step(), Notice::Kind::kNeutral, "Machine left", event.reason);
+}
+
 void HistoryBuilder::add(coordinator::ViewBegun event) {
   forget_steps_after(event.start_step);
   notice(event.start_step, Notice::Kind::kNeutral,

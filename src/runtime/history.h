@@ -84,6 +84,7 @@ class HistoryBuilder {
   void add(const coordinator::RankLost& event);
   void add(const coordinator::RankReleased& event);
   void forget_rank(int64_t rank);
+  void add(const coordinator::MachineLeft& event);
   void add(coordinator::ViewBegun event);
   void add(const coordinator::DifferenceFound& event);
   template <typename Event>

@@ -135,6 +135,18 @@ TEST(History, TellsAReleasedRankFromALostOne) {
   EXPECT_EQ((history.notices.end() - 2)->kind, Notice::Kind::kBad);
 }
 
+TEST(History, ForgetsTheAgentOfAMachineThatLeft) {
+  Feeder feeder;
+  feeder.feed(start_at(0));
+  feeder.feed(AgentStarted{0, 8, "here"});
+  feeder.feed(AgentStarted{1, 9, "there"});
+  feeder.feed(coordinator::MachineLeft{1, "machine 1 has left"});
+  const RunHistory history = feeder.finish();
+  ASSERT_THAT(history.agents, SizeIs(1));
+  EXPECT_EQ(history.agents[0].machine, 0);
+  EXPECT_EQ(history.notices.back().kind, Notice::Kind::kNeutral);
+}
+
 TEST(History, ThinsExpertLoadOutEvenly) {
   Feeder feeder(4);
   for (int64_t step = 1; step <= 20; ++step) {

@@ -115,7 +115,7 @@ void RunCoordinator::read_journal() {
   coordinator::RunState state = coordinator::replay(decisions);
   for (const coordinator::MachineState& machine : state.machines) {
     next_machine_ = std::max(next_machine_, machine.machine + 1);
-    busy_machines_.insert(machine.machine);
+    if (!machine.left) busy_machines_.insert(machine.machine);
   }
   core_ = std::make_unique<coordinator::CoordinatorCore>(
       core_options(config_, options_), std::move(state), now_us());
@@ -139,11 +139,14 @@ protocol::ServerHandlers RunCoordinator::handlers() {
             push(Gone{machine});
           },
       .resize =
-          [this](const auto& request) {
+          [this](const auto& request, auto answer) {
             check_size(request);
-            push(request);
+            push(Asked{request, std::move(answer)});
           },
-      .stop = [this](const auto& request) { push(request); },
+      .stop =
+          [this](const auto& request, auto answer) {
+            push(Asked{request, std::move(answer)});
+          },
   };
 }
 
@@ -284,7 +287,23 @@ void RunCoordinator::take(const Came& came) {
 }
 
 void RunCoordinator::take(const Gone& gone) {
-  if (core_->state().ended) busy_machines_.erase(gone.machine);
+  if (core_->state().ended || has_left(gone.machine)) {
+    busy_machines_.erase(gone.machine);
+  }
+}
+
+bool RunCoordinator::has_left(int64_t machine) const {
+  const coordinator::MachineState* known = core_->state().machine(machine);
+  return known != nullptr && known->left;
+}
+
+// Answered when the journal has it.
+void RunCoordinator::take(const Asked& asked) {
+  const bool is_resize =
+      std::holds_alternative<protocol::ResizeRequest>(asked.wish);
+  const bool late = is_resize && core_->state().ended;
+  handle(asked.wish);
+  asked.answer(late ? config_.run.dir + ": the run has ended" : "");
 }
 
 void RunCoordinator::handle(const coordinator::Event& event) {

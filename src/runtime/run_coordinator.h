@@ -71,8 +71,11 @@ class RunCoordinator {
   struct Gone {
     int64_t machine = 0;
   };
-  using Word = std::variant<protocol::AgentReport, Lines, Came, Gone,
-                            protocol::ResizeRequest, protocol::StopRequest>;
+  struct Asked {
+    coordinator::Event wish;
+    protocol::Answer answer;
+  };
+  using Word = std::variant<protocol::AgentReport, Lines, Came, Gone, Asked>;
 
   protocol::ServerHandlers handlers();
   // In the server's threads.
@@ -88,11 +91,11 @@ class RunCoordinator {
   void take(const Lines& lines);
   void take(const Came& came);
   void take(const Gone& gone);
-  void take(const protocol::ResizeRequest& request) { handle(request); }
-  void take(const protocol::StopRequest& request) { handle(request); }
+  void take(const Asked& asked);
   void handle(const coordinator::Event& event);
   void note_started_ranks(const protocol::AgentReport& report);
   void note_ended_ranks(const protocol::AgentReport& report);
+  bool has_left(int64_t machine) const;
   bool is_over() const;
   int64_t now_us() const;
 

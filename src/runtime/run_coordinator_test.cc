@@ -7,12 +7,14 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <future>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_system.h"
 #include "protocol/client.h"
+#include "runtime/coordinator_request.h"
 #include "runtime/journal_codec.h"
 #include "runtime/run_testing.h"
 
@@ -155,7 +157,9 @@ class RunCoordinatorTest : public RunTest {
     options.beat = [this] {
       if (killed_) throw Killed();
     };
-    options.set_away = [](bool) {};
+    options.set_away = [this](bool away) {
+      if (away && dies_before_work_) throw Killed();
+    };
     options.stop_reason = [this] { return stops_ ? "SIGTERM" : ""; };
     return options;
   }
@@ -228,6 +232,8 @@ class RunCoordinatorTest : public RunTest {
 
   const config::Config config_;
   std::atomic<bool> killed_{false}, stops_{false};
+  // When it has heard of something, before it writes anything down.
+  std::atomic<bool> dies_before_work_{false};
   std::string failure_;
   std::unique_ptr<RunCoordinator> coordinator_;
   std::thread thread_;
@@ -395,6 +401,61 @@ TEST_F(RunCoordinatorTest, GrowsToAsManyRanksAsThereAreShards) {
   ASSERT_TRUE(
       agent.serve_until([&] { return agent.orders().ranks.size() == 5; }));
   EXPECT_THAT(events<coordinator::SizeAsked>(), SizeIs(2));
+}
+
+// Whoever asked may rely on it, whatever happens then.
+TEST_F(RunCoordinatorTest, AnswersAWishWhenItIsInTheJournal) {
+  start();
+  protocol::ask(address(), protocol::ResizeRequest{3, 1, "more"}, kAskSeconds);
+  EXPECT_THAT(events<coordinator::SizeAsked>(), SizeIs(2));
+  protocol::ask(address(), protocol::StopRequest{"enough"}, kAskSeconds);
+  EXPECT_THAT(events<coordinator::StopAsked>(), SizeIs(1));
+}
+
+TEST_F(RunCoordinatorTest, AWishThatDiesWithItIsAskedOfItsSuccessor) {
+  start();
+  dies_before_work_ = true;
+  std::atomic<int> looks{0};
+  auto asked = std::async(std::launch::async, [&] {
+    return ask_run(config_.run.dir, protocol::ResizeRequest{3, 1, "more"},
+                   kAskSeconds, [&looks] { return ++looks > 0; });
+  });
+  thread_.join();  // killed by the wish
+  EXPECT_THAT(events<coordinator::SizeAsked>(), SizeIs(1));
+  coordinator_.reset();
+  dies_before_work_ = false;
+  start();
+  EXPECT_TRUE(asked.get());
+  ASSERT_THAT(events<coordinator::SizeAsked>(), SizeIs(2));
+  EXPECT_EQ(events<coordinator::SizeAsked>()[1].ranks, 3);
+  EXPECT_GE(looks, 2);
+}
+
+TEST_F(RunCoordinatorTest, AWishThatIsAskedTwiceIsWrittenOnce) {
+  start();
+  const auto goes_on = [] { return true; };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(ask_run(config_.run.dir, protocol::ResizeRequest{3, 1, "more"},
+                        kAskSeconds, goes_on));
+    EXPECT_TRUE(ask_run(config_.run.dir, protocol::StopRequest{"enough"},
+                        kAskSeconds, goes_on));
+  }
+  EXPECT_THAT(events<coordinator::SizeAsked>(), SizeIs(2));
+  EXPECT_THAT(events<coordinator::StopAsked>(), SizeIs(1));
+}
+
+TEST_F(RunCoordinatorTest, ARunThatIsOverCannotGrow) {
+  start();
+  FakeAgent agent(address(), hello());
+  ASSERT_TRUE(serve_until_there_is<RankStarted>(agent));
+  protocol::ask(address(), protocol::StopRequest{"enough", true}, kAskSeconds);
+  EXPECT_THROW(protocol::ask(address(), protocol::ResizeRequest{2, 0, "more"},
+                             kAskSeconds),
+               UserError);
+  agent.leave();
+  wait_for_end();
+  EXPECT_FALSE(ask_run(config_.run.dir, protocol::ResizeRequest{2, 0, "more"},
+                       kAskSeconds, [] { return true; }));
 }
 
 TEST_F(RunCoordinatorTest, RefusesAgentsOfAnotherRun) {

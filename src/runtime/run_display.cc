@@ -92,6 +92,14 @@ void RunDisplay::on(const coordinator::MachineLost& event) {
   note(event.reason);
 }
 
+void RunDisplay::on(const coordinator::MachineLeaves& event) {
+  note(event.reason);
+}
+
+void RunDisplay::on(const coordinator::MachineLeft& event) {
+  note(event.reason);
+}
+
 void RunDisplay::on(const coordinator::ViewBegun& event) {
   note(fmt::format("view {} from step {}: {}", event.number, event.start_step,
                    event.reason));

@@ -41,6 +41,8 @@ class RunDisplay {
   void on(const AgentStarted& event);
   void on(const RankEnded& event);
   void on(const coordinator::MachineLost& event);
+  void on(const coordinator::MachineLeaves& event);
+  void on(const coordinator::MachineLeft& event);
   void on(const coordinator::ViewBegun& event);
   void on(const coordinator::DifferenceFound& event);
   void on(const coordinator::StragglerFound& event);

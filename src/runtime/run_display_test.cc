@@ -30,6 +30,10 @@ TEST(RunDisplay, SaysWhatBecameOfRanksAndMachines) {
   EXPECT_EQ(shown(ended), ended.reason + "\n");
   const coordinator::MachineLost lost{1, "machine 1 was silent for 2000 ms"};
   EXPECT_EQ(shown(lost), lost.reason + "\n");
+  const coordinator::MachineLeaves leaves{1, "machine 1 is taken out"};
+  EXPECT_EQ(shown(leaves), leaves.reason + "\n");
+  const coordinator::MachineLeft left{1, "machine 1 has left"};
+  EXPECT_EQ(shown(left), left.reason + "\n");
   const coordinator::StragglerFound slow{2, 900, 100, "rank 2 takes 900 us"};
   EXPECT_EQ(shown(slow), slow.reason + "\n");
 }

@@ -90,16 +90,16 @@ class Watch {
 
   void pass_stop_on() {
     const bool at_once = processes_.stops_at_once();
+    if (ended_ || (stop_kept_ && (!at_once || end_kept_))) return;
     const double now = around_.clock.steady_seconds();
-    const bool again = asked_seconds_ < 0 || (at_once && !asked_at_once_) ||
-                       now - asked_seconds_ > kAskAgainSeconds;
-    if (ended_ || !again) return;
-    asked_seconds_ = now;
-    asked_at_once_ = at_once;
+    if (failed_seconds_ >= 0 && now - failed_seconds_ < kAskAgainSeconds)
+      return;
     try {
       processes_.ask_stop(at_once);
+      stop_kept_ = true;
+      end_kept_ = at_once;
     } catch (const std::exception&) {
-      // Nobody coordinates at the moment: asked again.
+      failed_seconds_ = now;  // nobody coordinates at the moment: asked again
     }
   }
 
@@ -111,8 +111,9 @@ class Watch {
   JournalFollower follower_;
   std::optional<coordinator::RunEnded> ended_;
   std::string failure_;
-  double alive_seconds_ = -1, asked_seconds_ = -1;
-  bool asked_at_once_ = false;
+  double alive_seconds_ = -1, failed_seconds_ = -1;
+  // The wish to stop, or to end at once, is in the journal.
+  bool stop_kept_ = false, end_kept_ = false;
 };
 
 }  // namespace

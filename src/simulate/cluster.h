@@ -89,7 +89,8 @@ struct FakeRank {
 struct FakeMachine {
   int64_t machine = 0;
   bool alive = true;
-  bool bad = false;  // its gradients are wrong
+  bool bad = false;     // its gradients are wrong
+  bool leaves = false;  // its agent's user wants so; another agent forgets it
   coordinator::Board board;
   std::vector<SliceStore> store_S;
 

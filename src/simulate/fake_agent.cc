@@ -32,6 +32,7 @@ bool Simulator::agent_runs(const FakeMachine& machine) const {
 void Simulator::agent_gets_orders(FakeMachine& machine,
                                   const AgentOrders& orders) {
   if (!agent_runs(machine)) return;
+  if (orders.left) return leave(machine);
   const int64_t before = machine.board.version;
   perform(machine, agent::obey_orders(orders, machine.board, mutation()));
   if (machine.board.version == before) return;
@@ -41,6 +42,16 @@ void Simulator::agent_gets_orders(FakeMachine& machine,
                        orders.begun == nullptr ? "prepare" : "begin");
   });
   board_changed(machine);
+}
+
+void Simulator::leave(FakeMachine& machine) {
+  trace([&] { return fmt::format("machine {} leaves", machine.machine); });
+  for (const auto& r : ranks_) {
+    if (r == nullptr || !r->alive || r->machine != machine.machine) continue;
+    throw Violation{fmt::format("machine {} leaves, though rank {} is at work",
+                                machine.machine, r->rank)};
+  }
+  machine.alive = machine.agent_alive = false;
 }
 
 void Simulator::perform(FakeMachine& machine,
@@ -99,7 +110,8 @@ void Simulator::agent_looks(FakeMachine& machine) {
   if (!gone.empty() || !hung.empty()) board_changed(machine);
   uint64_t news =
       mix(static_cast<uint64_t>(machine.board.version),
-          static_cast<uint64_t>(agent::has_let_go(machine.board, mutation())));
+          static_cast<uint64_t>(agent::has_let_go(machine.board, mutation())) +
+              (machine.leaves ? 2u : 0u));
   for (const RankSlot& slot : machine.board.slots) {
     news = mix(news, static_cast<uint64_t>(slot.rank));
     news = mix(news, (slot.ready ? 1u : 0u) + (slot.dying ? 2u : 0u) +
@@ -128,6 +140,7 @@ void Simulator::agent_returns(FakeMachine& machine) {
   if (!machine.alive || machine.agent_alive) return;
   machine.agent_alive = true;
   machine.agent_hung_until = 0;
+  machine.leaves = false;
   ++machine.incarnation;
   machine.sequence = 0;
   trace([&] { return fmt::format("agent {} is back", machine.machine); });
@@ -159,6 +172,7 @@ void Simulator::agent_reports(FakeMachine& machine) {
       agent::report_of(machine.machine, machine.board, mutation()));
   report->incarnation = machine.incarnation;
   report->sequence = ++machine.sequence;
+  report->leaves = machine.leaves;
   if (report->answered && machine.board.begun == nullptr) {
     machine.answered_number =
         std::max(machine.answered_number, machine.board.number);

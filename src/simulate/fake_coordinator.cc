@@ -12,7 +12,9 @@ using coordinator::CheckpointCommitted;
 using coordinator::CoordinatorCore;
 using coordinator::Decision;
 using coordinator::MachineDropped;
+using coordinator::MachineLeft;
 using coordinator::RankLost;
+using coordinator::RankReleased;
 using coordinator::RunEnded;
 using coordinator::SendOrders;
 using coordinator::SetTimer;
@@ -85,6 +87,10 @@ void Simulator::check_record(const Decision& decision) {
     }
   } else if (const auto* saved = std::get_if<CheckpointCommitted>(&decision)) {
     check_checkpoint(*saved);
+  } else if (const auto* left = std::get_if<MachineLeft>(&decision)) {
+    invariants_.machine_left(left->machine, replayed_, machines_);
+  } else if (const auto* released = std::get_if<RankReleased>(&decision)) {
+    check_release(*released);
   } else if (const auto* lost = std::get_if<RankLost>(&decision)) {
     check_loss(*lost);
     hopeless_ = is_hopeless();
@@ -97,6 +103,16 @@ void Simulator::check_record(const Decision& decision) {
     if (!ended->failed && !done && !stop_asked_) {
       throw Violation{"the run ended, though nobody asked it to"};
     }
+  }
+}
+
+// Nobody needs it.
+void Simulator::check_release(const RankReleased& released) const {
+  if (replayed_.begun == nullptr) return;
+  if (replayed_.preparing ||
+      config::takes_part(replayed_.begun->view.placement, released.rank)) {
+    throw Violation{
+        fmt::format("rank {} is released amid its work", released.rank)};
   }
 }
 

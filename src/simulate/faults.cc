@@ -32,6 +32,7 @@ void Simulator::inflict(Fault fault) {
     case Fault::kHangAgent:
     case Fault::kLoseMachine:
     case Fault::kBadMachine:
+    case Fault::kLeave:
       return inflict_on_machines(fault);
     case Fault::kKillCoordinator:
     case Fault::kCrashCoordinator:
@@ -166,6 +167,18 @@ void Simulator::inflict_on_machines(Fault fault) {
             [&] { return fmt::format("machine {} is bad", victim->machine); });
       }
       return;
+    case Fault::kLeave:
+      if (num_alive_machines() == 1) return;
+      trace([&] {
+        return fmt::format("machine {} is to leave", victim->machine);
+      });
+      victim->leaves = true;
+      wake_agent(*victim);
+      if (random_.chance(500)) {
+        events_.push(now_us_ + random_.range(10'000, 200'000),
+                     EventKind::kMachineJoins);
+      }
+      return;
     default:
       if (num_alive_machines() == 1 && random_.chance(700)) return;
       lose_machine(*victim);
@@ -243,7 +256,18 @@ void Simulator::flip_at_rest() {
 
 bool Simulator::can_host(const FakeMachine& host) const {
   const auto* known = replayed_.machine(host.machine);
-  return host.alive && (known == nullptr || !known->dropped);
+  if (!host.alive || host.leaves) return false;
+  return known == nullptr || (!known->dropped && !known->leaves);
+}
+
+// Of those that are asked to.
+const FakeMachine* Simulator::any_leaving() const {
+  for (const FakeMachine& m : machines_) {
+    const auto* known = replayed_.machine(m.machine);
+    const bool leaves = m.leaves || (known != nullptr && known->leaves);
+    if (m.alive && leaves) return &m;
+  }
+  return nullptr;
 }
 
 // Some machines are dead for good; at least one of those that stay can host.

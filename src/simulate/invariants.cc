@@ -38,8 +38,13 @@ void Invariants::rank_started(int64_t rank) {
   started_[index] = true;
 }
 
-void Invariants::check_apart(const BegunView& begun) const {
-  const config::View& view = begun.view;
+// Members of a machine that leaves only give.
+void Invariants::check_apart(config::View view,
+                             const coordinator::RunState& state) const {
+  std::erase_if(view.members, [&](const config::Member& member) {
+    return state.machine(member.machine)->leaves &&
+           !config::takes_part(view.placement, member.rank);
+  });
   const bool two_machines = std::any_of(
       view.members.begin(), view.members.end(), [&](const auto& member) {
         return member.machine != view.members.front().machine;
@@ -62,7 +67,6 @@ void Invariants::check_apart(const BegunView& begun) const {
 void Invariants::view_entered(const std::shared_ptr<const BegunView>& begun) {
   SeenView& seen = views_[begun->view.number];
   if (seen.begun == nullptr) {
-    check_apart(*begun);
     seen.begun = begun;
     seen.committed_step = begun->view.start_step;
     seen.owner_S.assign(static_cast<size_t>(num_shards_), kNone);
@@ -181,6 +185,7 @@ void Invariants::view_begun(const coordinator::ViewBegun& view,
                             const coordinator::RunState& state,
                             std::vector<FakeMachine>& machines) {
   newest_view_ = view.number;
+  check_apart(state.begun->view, state);
   for (int64_t s = view.start_step + 1; s <= committed_step_; ++s) {
     if (restorable(s, state, machines)) {
       violated(
@@ -193,6 +198,49 @@ void Invariants::view_begun(const coordinator::ViewBegun& view,
 
 void Invariants::connection_ended(int64_t view, int64_t rank, int64_t peer) {
   views_[view].cut_off.insert({rank, peer});
+}
+
+bool Invariants::is_there(int64_t step, const coordinator::RunState& state,
+                          std::vector<FakeMachine>& machines) {
+  for (int64_t slice = 0; slice < num_shards_; ++slice) {
+    const uint64_t right = function_.state(step, slice);
+    const bool found = std::any_of(
+        state.machines.begin(), state.machines.end(), [&](const auto& known) {
+          SliceStore& store = find(machines, known.machine)
+                                  ->store_S[static_cast<size_t>(slice)];
+          const auto holds = [&](Role role) {
+            const Buffer& buffer = store.buffer(role, step);
+            return buffer.holds(step) && buffer.content == right;
+          };
+          return known.present && (holds(kOwner) || holds(kBackup));
+        });
+    if (!found) return false;
+  }
+  return true;
+}
+
+int64_t Invariants::newest_there(const coordinator::RunState& state,
+                                 std::vector<FakeMachine>& machines) {
+  int64_t step = views_[newest_view_].committed_step;
+  while (step > 0 && !is_there(step, state, machines)) --step;
+  return step;
+}
+
+void Invariants::machine_left(int64_t machine,
+                              const coordinator::RunState& state,
+                              std::vector<FakeMachine>& machines) {
+  // The coordinator may not know yet whom it lost, and count on their copies.
+  for (const coordinator::MachineState& known : state.machines) {
+    if (known.present && !find(machines, known.machine)->alive) return;
+  }
+  coordinator::RunState before = state;
+  for (coordinator::MachineState& known : before.machines) {
+    if (known.machine == machine) known.present = true;
+  }
+  const int64_t had = newest_there(before, machines);
+  if (newest_there(state, machines) < had) {
+    violated("machine {} leaves with the last copies of step {}", machine, had);
+  }
 }
 
 bool Invariants::lost_connection(int64_t view, int64_t rank) const {

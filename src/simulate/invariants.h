@@ -26,8 +26,7 @@ class Invariants {
 
   // A process for this number starts: for the first time ever.
   void rank_started(int64_t rank);
-  // A rank enters a view: the same one under this number everywhere, with
-  // owners and backups apart where they can be.
+  // A rank enters a view: the same one under this number everywhere.
   void view_entered(const std::shared_ptr<const coordinator::BegunView>& begun);
   // `rank` used its gradient of `shard`: nobody else does in this view.
   void shard_computed(int64_t view, int64_t shard, int64_t rank);
@@ -42,12 +41,16 @@ class Invariants {
   // The journal says the same as the coordinator's state.
   void journal_matches(const coordinator::RunState& replayed,
                        const coordinator::RunState& state) const;
-  // No committed step is lost of which a copy exists.
+  // No committed step is lost of which a copy exists; owners and backups are
+  // apart where they can be.
   void view_begun(const coordinator::ViewBegun& view,
                   const coordinator::RunState& state,
                   std::vector<FakeMachine>& machines);
   // A rank hears that its connection to another one broke.
   void connection_ended(int64_t view, int64_t rank, int64_t peer);
+  // A machine that leaves takes no step with it that the others lack.
+  void machine_left(int64_t machine, const coordinator::RunState& state,
+                    std::vector<FakeMachine>& machines);
   // A machine is dropped only if something went wrong there.
   void machine_dropped(int64_t machine, bool guilty) const;
 
@@ -59,7 +62,13 @@ class Invariants {
   bool is_committed(const Buffer& buffer) const;
   bool restorable(int64_t step, const coordinator::RunState& state,
                   std::vector<FakeMachine>& machines);
-  void check_apart(const coordinator::BegunView& begun) const;
+  // Whether the right state of every slice lies with those that are present.
+  bool is_there(int64_t step, const coordinator::RunState& state,
+                std::vector<FakeMachine>& machines);
+  // Of the steps that the newest view committed.
+  int64_t newest_there(const coordinator::RunState& state,
+                       std::vector<FakeMachine>& machines);
+  void check_apart(config::View view, const coordinator::RunState& state) const;
   void check_stored(const coordinator::BegunView& begun, int64_t step,
                     const std::vector<FakeMachine>& machines) const;
 

@@ -190,6 +190,7 @@ const std::vector<NamedMutation>& all_mutations() {
       {Mutation::kBelieveOldComplaints, "believe_old_complaints"},
       {Mutation::kCountReleasedRanks, "count_released_ranks"},
       {Mutation::kCountLossesBehindSteps, "count_losses_behind_steps"},
+      {Mutation::kLeaveBeforeAllHealed, "leave_before_all_healed"},
   };
   return kAll;
 }

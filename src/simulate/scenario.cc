@@ -63,7 +63,7 @@ const char* name_of(Fault fault) {
       "hang agent",    "lose machine", "kill coordinator", "crash coordinator",
       "cut link",      "storm",        "resize",           "slow rank",
       "flip gradient", "flip update",  "flip at rest",     "bad machine",
-      "two at once"};
+      "leave",         "two at once"};
   return kNames[static_cast<size_t>(fault)];
 }
 

@@ -30,6 +30,7 @@ enum class Fault : int {
   kFlipUpdate,    // once, at owner or backup, before its hash is taken
   kFlipAtRest,    // in a stored copy
   kBadMachine,    // all its gradients are wrong from now on
+  kLeave,         // a machine's user takes it out of the run
   kTwoAtOnce,
   kNumFaults,
 };

@@ -72,9 +72,14 @@ void Simulator::go_on_to_next_stage() {
     heal_core();
     return;
   }
-  if (goal_commits_ <= 0 && !stop_asked_) stage_ = Stage::kOver;
+  const bool commits = goal_commits_ <= 0 && !stop_asked_;
+  if (commits && any_leaving() == nullptr) stage_ = Stage::kOver;
   if (now_us_ > deadline_us_) {
     trace([&] { return describe_coordinator(); });
+    if (commits) {
+      throw Violation{fmt::format("machine {} does not get away, though healed",
+                                  any_leaving()->machine)};
+    }
     throw Violation{stop_asked_ ? "the run does not stop, though healed"
                                 : "no step commits, though healed"};
   }

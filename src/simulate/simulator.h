@@ -81,6 +81,7 @@ class Simulator {
   void write_record(const coordinator::Decision& decision);
   void check_record(const coordinator::Decision& decision);
   void check_checkpoint(const coordinator::CheckpointCommitted& checkpoint);
+  void check_release(const coordinator::RankReleased& released) const;
   void check_loss(const coordinator::RankLost& lost);
   bool is_excused(const coordinator::RankLost& lost);
   int64_t losses_without_step() const;
@@ -94,6 +95,7 @@ class Simulator {
                          const coordinator::AgentOrders& orders);
   void perform(FakeMachine& machine,
                const std::vector<agent::AgentAction>& actions);
+  void leave(FakeMachine& machine);
   void agent_ticks(FakeMachine& machine, int64_t incarnation);
   void agent_looks(FakeMachine& machine);
   void agent_returns(FakeMachine& machine);
@@ -157,6 +159,7 @@ class Simulator {
   FakeMachine* any_machine();
   int64_t num_alive_machines() const;
   bool can_host(const FakeMachine& host) const;
+  const FakeMachine* any_leaving() const;
 
   FakeMachine* machine(int64_t number);
   FakeRank* rank(int64_t number);

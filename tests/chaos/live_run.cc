@@ -91,8 +91,15 @@ LiveRun::~LiveRun() {
   for (const pid_t pid : added_) ::waitpid(pid, nullptr, 0);
 }
 
-void LiveRun::add(const Call& call) {
-  added_.push_back(start(call, log_path()));
+pid_t LiveRun::add(const Call& call, const std::string& log) {
+  return added_.emplace_back(start(call, log));
+}
+
+std::optional<int> LiveRun::code_of_added(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
+  std::erase(added_, pid);
+  return code_of(status);
 }
 
 void LiveRun::look() {
@@ -118,6 +125,9 @@ void LiveRun::note(const runtime::JournalEvent& event) {
   }
   counts_.machines_lost +=
       std::holds_alternative<coordinator::MachineLost>(event);
+  counts_.machines_left +=
+      std::holds_alternative<coordinator::MachineLeft>(event);
+  counts_.ranks_lost += std::holds_alternative<coordinator::RankLost>(event);
   counts_.ranks_started += std::holds_alternative<runtime::RankStarted>(event);
   over_ = over_ || std::holds_alternative<runtime::RunStopped>(event) ||
           std::holds_alternative<runtime::RunFailed>(event);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ struct RunProcess {
 struct Counts {
   int64_t events = 0, steps = 0, prepares = 0, views = 0, ranks_started = 0;
   int64_t views_of_machines = 0;  // whose ranks are on several
-  int64_t machines_lost = 0;
+  int64_t machines_lost = 0, machines_left = 0, ranks_lost = 0;
 };
 
 // Kills whatever is left of the run at its end.
@@ -55,8 +56,10 @@ class LiveRun {
   LiveRun(const LiveRun&) = delete;
   LiveRun& operator=(const LiveRun&) = delete;
 
-  // Starts one more process of the run, which is not waited for.
-  void add(const Call& call);
+  // Starts one more process of the run; what it prints is added to `log`.
+  pid_t add(const Call& call, const std::string& log);
+  // One that was added, once it ended: as run_command.
+  std::optional<int> code_of_added(pid_t pid);
 
   // Takes in what the journal gained.
   void look();

@@ -126,7 +126,8 @@ TEST_F(NetworkRunTest, LosesNoBitWhereTheNetworkIsCutSlowedAndHealed) {
   ASSERT_TRUE(await_steps(run, 3));
   run.add({{"agent", folder, "--join", runtime::coordinator_address(folder),
             "--host", cable.address(1), "--insecure-network"},
-           cable.network(1)});
+           cable.network(1)},
+          run.log_path());
   ASSERT_TRUE(await_steps_of_both(run));
 
   SCOPED_TRACE(run.log_path());
