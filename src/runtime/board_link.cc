@@ -17,6 +17,7 @@
 #include "distributed/shared_memory_group.h"
 #include "distributed/windows.h"
 #include "runtime/journal_codec.h"
+#include "runtime/run_memory.h"
 
 namespace colossus::runtime {
 namespace {
@@ -111,6 +112,7 @@ std::optional<config::View> BoardLink::next_view() {
       continue;
     }
     seat_.running(view.number);
+    if (view.stop) report(memory_used(rank()));
     if (group_ != nullptr) return view;
   }
 }

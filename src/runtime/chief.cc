@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/compare.h"
 #include "kernels/backend.h"
+#include "runtime/run_memory.h"
 #include "runtime/run_recorder.h"
 #include "runtime/slice_check.h"
 
@@ -189,11 +190,13 @@ void Chief::finish() {
   event.checkpoint = checkpoint::checkpoint_folder(config_.run.dir, step);
   const RankLink::Unwatched unwatched(link_);
   event.hash = checkpoint::hash_checkpoint(event.checkpoint).hex();
+  link_.report(memory_used(link_.rank()));
   link_.report(event);
 }
 
 void Chief::stop_at(int64_t step, const std::string& reason) {
   save(step);
+  link_.report(memory_used(link_.rank()));
   link_.report(RunStopped{step, reason});
 }
 

@@ -307,6 +307,23 @@ struct RankEnded {
   }
 };
 
+// At a rank's end, or when it enters the view in which the run ends. Several
+// ranks of a machine took the sum of both, since each shared page is divided
+// among those who have it.
+struct MemoryUsed {
+  static constexpr const char* kName = "memory_used";
+  int64_t rank = 0;
+  int64_t private_bytes = 0;  // its own, at the peak
+  int64_t shared_bytes = 0;   // its part of what its machine's ranks share
+
+  template <typename Visitor>
+  void visit_fields(Visitor& v) {
+    v.field("rank", rank);
+    v.field("private_bytes", private_bytes);
+    v.field("shared_bytes", shared_bytes);
+  }
+};
+
 // All of a view hold the state it starts from: its first step begins.
 struct ViewReady {
   static constexpr const char* kName = "view_ready";
@@ -332,7 +349,7 @@ using JournalEvent = decltype(joined_variant(
         RunStarted, StepMetrics, Validation, TextSample, CheckpointSaved,
         CheckpointDamaged, CheckpointSkipped, RunStopped, RunFailed,
         RunFinished, Remark, CoordinatorStarted, AgentStarted, RankStarted,
-        RankReady, RankEnded, ViewReady>>(),
+        RankReady, RankEnded, ViewReady, MemoryUsed>>(),
     std::declval<coordinator::Decision>()));
 
 // Where a rank's report stood in its ring: so none gets into the journal twice.

@@ -27,4 +27,9 @@ uint64_t peak_resident_bytes() {
   return kilobytes_in("/proc/self/status", "VmHWM");
 }
 
+SharedBytes shared_bytes() {
+  return {kilobytes_in("/proc/self/status", "RssShmem"),
+          kilobytes_in("/proc/self/smaps_rollup", "Pss_Shmem")};
+}
+
 }  // namespace colossus::runtime

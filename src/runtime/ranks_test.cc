@@ -195,8 +195,10 @@ TEST_F(RanksTest, TheChiefReportsEveryStepAndTheEnd) {
   EXPECT_EQ(ends, 1);
   EXPECT_EQ(views, 2);  // the one to stop in is one
   const std::vector<JournalEvent> others = machine.events(0);
-  ASSERT_EQ(others.size(), 1u);
+  ASSERT_EQ(others.size(), 2u);
   EXPECT_EQ(std::get<RankReady>(others[0]).rank, 0);
+  EXPECT_EQ(std::get<MemoryUsed>(others[1]).rank, 0);
+  EXPECT_GT(std::get<MemoryUsed>(others[1]).private_bytes, 0);
 }
 
 TEST_F(RanksTest, PlacementsThatChangeAtAnyMomentChangeNoBit) {

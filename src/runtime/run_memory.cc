@@ -26,27 +26,50 @@ void add(tensor::MemoryPlan& plan, const std::string& label, uint64_t bytes) {
 
 }  // namespace
 
-tensor::MemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
-                               kernels::Backend& backend) {
-  tensor::MemoryPlan plan;
+void RunMemoryPlan::add_to_first(const std::string& label, uint64_t bytes) {
+  add(machine, label, bytes);
+  first_rank_bytes += bytes;
+}
+
+uint64_t RunMemoryPlan::heaviest_rank_bytes() const {
+  return std::max(first_rank_bytes, other_rank_bytes);
+}
+
+RunMemoryPlan plan_memory(const config::Config& config, int64_t num_ranks,
+                          int64_t num_spares, kernels::Backend& backend) {
+  RunMemoryPlan plan;
   const int64_t shards = first_shards_of_rank(config, num_ranks);
+  const int64_t processes = num_ranks + num_spares;
   uint64_t flat_bytes = 0;
-  for (int64_t rank = 0; rank < num_ranks; ++rank) {
+  for (int64_t rank = 0; rank < processes; ++rank) {
     tensor::Arena arena, room;
     const RankMemory planned(config, shards, rank == 0, backend, arena, room);
-    for (const auto& [label, bytes] : arena.plan()) add(plan, label, bytes);
+    tensor::MemoryPlan own = arena.plan();
+    // The workspace is reserved, and touched by the first step.
+    add(own, "kernel workspace", backend.workspace_bytes());
+    add(own, "program and libraries", resident_bytes());
+    for (const auto& [label, bytes] : own) add(plan.machine, label, bytes);
+    (rank == 0 ? plan.first_rank_bytes : plan.other_rank_bytes) =
+        tensor::total_bytes(own);
+    plan.room_bytes = std::max(plan.room_bytes, room.high_water_bytes());
     flat_bytes =
         static_cast<uint64_t>(planned.step.padded_count()) * sizeof(float);
-    add(plan, "gradients", flat_bytes);
-    // The workspace is reserved, and touched by the first step.
-    add(plan, "kernel workspace", backend.workspace_bytes());
-    add(plan, "program and libraries", resident_bytes());
   }
-  add(plan, "weights", 2 * flat_bytes);
-  add(plan, "optimizer moments", 4 * flat_bytes);
-  if (num_ranks > 1)
-    add(plan, "backups of weights and moments", 6 * flat_bytes);
+  add(plan.machine, "gradients", static_cast<uint64_t>(num_ranks) * flat_bytes);
+  add(plan.machine, "weights", 2 * flat_bytes);
+  add(plan.machine, "optimizer moments", 4 * flat_bytes);
+  if (processes > 1) {
+    add(plan.machine, "backups of weights and moments", 6 * flat_bytes);
+  }
   return plan;
+}
+
+MemoryUsed memory_used(int64_t rank) {
+  const SharedBytes shared = shared_bytes();
+  const uint64_t peak = std::max(peak_resident_bytes(), shared.mapped);
+  return {.rank = rank,
+          .private_bytes = static_cast<int64_t>(peak - shared.mapped),
+          .shared_bytes = static_cast<int64_t>(shared.part)};
 }
 
 int64_t first_shards_of_rank(const config::Config& config, int64_t num_ranks) {
@@ -62,22 +85,29 @@ agent::MachineLayout machine_layout(const config::Config& config) {
                               .padded_count(config.run.num_shards)};
 }
 
-std::string memory_plan_text(const tensor::MemoryPlan& plan) {
-  tensor::MemoryPlan sorted = plan;
+std::string memory_plan_text(const RunMemoryPlan& plan) {
+  tensor::MemoryPlan sorted = plan.machine;
   std::stable_sort(
       sorted.begin(), sorted.end(),
       [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text = fmt::format("memory planned: {}\n",
-                                 human_bytes(tensor::total_bytes(plan)));
+                                 human_bytes(tensor::total_bytes(sorted)));
   for (const auto& [label, bytes] : sorted) {
     text += fmt::format("  {:<26} {:>11}\n", label, human_bytes(bytes));
   }
-  return text;
+  if (plan.other_rank_bytes == 0) return text;
+  return text + fmt::format(
+                    "of it unshared: the first rank {}, each other {}\n"
+                    "reserved beside it, untouched until a rank adopts "
+                    "shards: {} a rank\n",
+                    human_bytes(plan.first_rank_bytes),
+                    human_bytes(plan.other_rank_bytes),
+                    human_bytes(plan.room_bytes));
 }
 
-void check_memory(const tensor::MemoryPlan& plan, uint64_t available_bytes) {
+void check_memory(const RunMemoryPlan& plan, uint64_t available_bytes) {
   const uint64_t held = resident_bytes();
-  const uint64_t total = tensor::total_bytes(plan);
+  const uint64_t total = tensor::total_bytes(plan.machine);
   const uint64_t needed = total > held ? total - held : 0;
   if (available_bytes == 0 || needed <= available_bytes) return;
   throw user_error(

@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint_reader.h"
 #include "checkpoint/run_lock.h"
 #include "runtime/journal.h"
+#include "runtime/memory_tally.h"
 #include "runtime/run_display.h"
 
 namespace colossus::runtime {
@@ -23,11 +24,12 @@ constexpr double kDeadSeconds = 3;
 class Watch {
  public:
   Watch(const config::Config& config, const Surroundings& around,
-        RunDisplay& display, TrainingSummary& summary)
+        RunDisplay& display, MemoryTally& memory, TrainingSummary& summary)
       : config_(config),
         around_(around),
         processes_(*around.processes),
         display_(display),
+        memory_(memory),
         summary_(summary),
         follower_(config.run.dir) {}
 
@@ -62,6 +64,7 @@ class Watch {
     for (const JournalEvent& event : events) {
       note_in(summary_, config_, event);
       display_.show(event);
+      note_memory(event);
       if (const auto* e = std::get_if<StepMetrics>(&event)) {
         summary_.seconds += e->seconds;
       }
@@ -69,6 +72,14 @@ class Watch {
       if (const auto* e = std::get_if<coordinator::RunEnded>(&event)) {
         ended_ = *e;
       }
+    }
+  }
+
+  void note_memory(const JournalEvent& event) {
+    if (const auto* e = std::get_if<RankStarted>(&event)) memory_.add(*e);
+    if (const auto* e = std::get_if<MemoryUsed>(&event)) memory_.add(*e);
+    if (const auto* e = std::get_if<coordinator::RankLost>(&event)) {
+      memory_.forget(e->rank);
     }
   }
 
@@ -107,6 +118,7 @@ class Watch {
   const Surroundings& around_;
   const RunProcesses& processes_;
   RunDisplay& display_;
+  MemoryTally& memory_;
   TrainingSummary& summary_;
   JournalFollower follower_;
   std::optional<coordinator::RunEnded> ended_;
@@ -140,8 +152,9 @@ void note_in(TrainingSummary& summary, const config::Config& config,
 }
 
 void watch_run(const config::Config& config, const Surroundings& around,
-               RunDisplay& display, TrainingSummary& summary) {
-  Watch(config, around, display, summary).run();
+               RunDisplay& display, MemoryTally& memory,
+               TrainingSummary& summary) {
+  Watch(config, around, display, memory, summary).run();
 }
 
 }  // namespace colossus::runtime

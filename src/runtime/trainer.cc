@@ -18,6 +18,7 @@
 #include "runtime/abrupt_end.h"
 #include "runtime/chief.h"
 #include "runtime/machine_memory.h"
+#include "runtime/memory_tally.h"
 #include "runtime/run_coordinator.h"
 #include "runtime/run_display.h"
 #include "runtime/run_memory.h"
@@ -159,8 +160,8 @@ void check_resumable(const config::Config& config, const TrainingData& data,
   }
 }
 
-void note_peak_memory(RunDisplay& display, const tensor::MemoryPlan& plan) {
-  const auto planned = static_cast<double>(tensor::total_bytes(plan));
+void note_peak_memory(RunDisplay& display, const RunMemoryPlan& plan) {
+  const auto planned = static_cast<double>(tensor::total_bytes(plan.machine));
   const uint64_t peak_bytes = peak_resident_bytes();
   display.note(fmt::format(
       "memory: {} at the peak, {:+.1f}% of the plan", human_bytes(peak_bytes),
@@ -170,7 +171,7 @@ void note_peak_memory(RunDisplay& display, const tensor::MemoryPlan& plan) {
 // This process is the run's only rank.
 TrainingSummary run_alone(const config::Config& config,
                           const TrainingData& data, const Surroundings& around,
-                          bool resume, const tensor::MemoryPlan& plan) {
+                          bool resume, const RunMemoryPlan& plan) {
   RunRecorder recorder(config, around.fs, around.clock);
   RunDisplay display(config, around.clock, around.out, around.progress);
   display.note(memory_plan_text(plan));
@@ -214,7 +215,7 @@ void write_first_decisions(const RunProcesses& processes, int64_t start_step,
 TrainingSummary run_together(const config::Config& config,
                              const TrainingData& data,
                              const Surroundings& around, bool resume,
-                             const tensor::MemoryPlan& plan,
+                             const RunMemoryPlan& plan,
                              std::optional<checkpoint::RunLock> lock) {
   RunDisplay display(config, around.clock, around.out, around.progress);
   display.note(memory_plan_text(plan));
@@ -238,7 +239,10 @@ TrainingSummary run_together(const config::Config& config,
     around.processes->start_coordinator(fds);
   }
   lock.reset();  // the run's processes hold it from now on
-  watch_run(config, around, display, summary);
+  MemoryTally memory;
+  watch_run(config, around, display, memory, summary);
+  const std::string used = memory.text(plan);
+  if (summary.finished && !used.empty()) display.note(used);
   return summary;
 }
 
@@ -251,9 +255,10 @@ TrainingSummary train(const config::Config& config, const TrainingData& data,
   std::optional<checkpoint::RunLock> lock(std::in_place, dir);
   if (resume) check_resumable(config, data, around);
   const int64_t ranks = around.processes ? around.processes->ranks : 1;
-  tensor::MemoryPlan plan = plan_memory(config, ranks, around.backend);
+  const int64_t spares = around.processes ? around.processes->spares : 0;
+  RunMemoryPlan plan = plan_memory(config, ranks, spares, around.backend);
   if (around.text_sampler != nullptr) {
-    plan.emplace_back("text samples", around.text_sampler->memory_bytes());
+    plan.add_to_first("text samples", around.text_sampler->memory_bytes());
   }
   check_memory(plan, available_memory_bytes());
   checkpoint::check_free_disk(dir, model::ParameterList(config.model).layout(),
