@@ -1,6 +1,7 @@
 #include "data/prepare.h"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <thread>
 
@@ -48,6 +49,7 @@ InputFile copy_stdin(const PrepareOptions& options, const PrepareWatch& watch) {
     throw user_error("--stdin-format {}: must be one of {}",
                      options.stdin_format, known_formats());
   }
+  options.fs->create_directories(options.out);
   const auto source = open_byte_source("-");
   const auto copy = options.fs->create(file.path);
   StreamingHash128 content;
@@ -183,6 +185,25 @@ void remove_if_there(const PrepareOptions& options, const char* name) {
   if (path_exists(path)) options.fs->remove_file(path);
 }
 
+// Whatever the outcome: the next call copies standard input again.
+class StdinCopyRemoval {
+ public:
+  explicit StdinCopyRemoval(const PrepareOptions& options)
+      : options_(options) {}
+  StdinCopyRemoval(const StdinCopyRemoval&) = delete;
+  StdinCopyRemoval& operator=(const StdinCopyRemoval&) = delete;
+  ~StdinCopyRemoval() {
+    try {
+      remove_if_there(options_, kStdinCopy);
+    } catch (const std::exception&) {
+      // It stays.
+    }
+  }
+
+ private:
+  const PrepareOptions& options_;
+};
+
 void add_sources(const CorpusPlan& plan, DatasetInfo& info) {
   for (size_t i = 0; i < plan.files.size(); ++i) {
     info.sources.push_back({plan.files[i].name,
@@ -194,12 +215,12 @@ void add_sources(const CorpusPlan& plan, DatasetInfo& info) {
 PrepareOutcome run_stages(const PrepareOptions& options,
                           const PrepareWatch& watch) {
   check_options(options);
-  options.fs->create_directories(options.out);
+  const StdinCopyRemoval removal(options);
   CorpusPlan plan = make_plan(options, watch);
+  options.fs->create_directories(options.out);
   const Hash128 fingerprint =
       fingerprint_of(options, plan.files, plan.num_train_files);
   if (is_up_to_date(options.out, fingerprint)) {
-    remove_if_there(options, kStdinCopy);
     return PrepareOutcome::kUpToDate;
   }
   // From here on the folder is no dataset until all of it is there again.
@@ -215,7 +236,6 @@ PrepareOutcome run_stages(const PrepareOptions& options,
   tokenize_corpus(plan, scan, tokenizer, num_threads(options), *options.fs,
                   options.out, watch, info);
   write_dataset_info(*options.fs, options.out, info);
-  remove_if_there(options, kStdinCopy);
   return PrepareOutcome::kDone;
 }
 

@@ -161,6 +161,18 @@ TEST_F(PrepareTest, KnowsStandardInputByItsContent) {
   EXPECT_EQ(prepare_stdin(), PrepareOutcome::kDone);
 }
 
+TEST_F(PrepareTest, LeavesNothingWhereItsInputsCannotBeRead) {
+  options_.inputs = {folder_ / "missing.txt"};
+  EXPECT_THAT(error(), HasSubstr("missing.txt"));
+  EXPECT_FALSE(path_exists(options_.out));
+  write_text(folder_ / "in.jsonl", "no object");
+  options_.inputs = {"-"};
+  options_.stdin_format = "jsonl";
+  const FileAsStdin input(folder_ / "in.jsonl");
+  EXPECT_THAT(error(), HasSubstr("-:1:"));
+  EXPECT_TRUE(std::filesystem::is_empty(options_.out));
+}
+
 TEST_F(PrepareTest, StartsAgainWhenInputsOptionsOrResultsChanged) {
   ASSERT_EQ(prepare(options_), PrepareOutcome::kDone);
   options_.val_fraction = 0.2;
