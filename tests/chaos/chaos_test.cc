@@ -88,8 +88,10 @@ class Chaos {
     if (!await(fault)) return false;
     fmt::print("  step line {}: {}\n", run_.counts().steps, text_of(fault));
     if (fault.target == Target::kResize && has_coordinator()) {
-      run_command({"resize", folder_, "--ranks", std::to_string(fault.ranks)},
-                  run_.log_path());
+      // Not waited for: it may hang on a rank that is stopped as it starts.
+      run_.add(
+          {{"resize", folder_, "--ranks", std::to_string(fault.ranks)}, ""},
+          run_.log_path());
       return true;
     }
     const std::vector<RunProcess> victims = choose(fault);
