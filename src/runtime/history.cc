@@ -18,11 +18,28 @@ void forget_after(std::vector<Event>& events, int64_t step) {
   while (!events.empty() && events.back().step > step) events.pop_back();
 }
 
-// Where the step was there before, the later one wins.
 template <typename Event>
-void append_in_order(std::vector<Event>& events, Event event) {
-  forget_after(events, event.step - 1);
-  events.push_back(std::move(event));
+auto place_of(std::vector<Event>& events, int64_t step) {
+  return std::lower_bound(
+      events.begin(), events.end(), step,
+      [](const Event& event, int64_t wanted) { return event.step < wanted; });
+}
+
+template <typename Event>
+bool has_step(std::vector<Event>& events, int64_t step) {
+  const auto place = place_of(events, step);
+  return place != events.end() && place->step == step;
+}
+
+// Where the step was there before, the newer one wins.
+template <typename Event>
+void put_in_order(std::vector<Event>& events, Event event) {
+  const auto place = place_of(events, event.step);
+  if (place != events.end() && place->step == event.step) {
+    *place = std::move(event);
+  } else {
+    events.insert(place, std::move(event));
+  }
 }
 
 std::string path_and_reason(const std::string& path,
@@ -81,7 +98,20 @@ void HistoryBuilder::forget_steps_after(int64_t step) {
   forget_after(history_.checkpoints, step);
 }
 
+// Whether a step that is newer in the run was done before it was: what a rank
+// said last is read late where no coordinator was there to read it.
+bool HistoryBuilder::is_late(const StepMetrics& event) const {
+  return !history_.steps.empty() && event.at > 0 &&
+         event.at < history_.steps.back().at;
+}
+
 void HistoryBuilder::add(StepMetrics event) {
+  if (is_late(event)) {
+    if (has_step(history_.steps, event.step)) return;  // it was redone since
+    if (!event.expert_load.empty()) add_expert_load(event);
+    put_in_order(history_.steps, std::move(event));
+    return;
+  }
   // A resume forgets first; this is for journals that lost that line.
   if (!history_.steps.empty() && history_.steps.back().step >= event.step) {
     forget_steps_after(event.step - 1);
@@ -99,7 +129,7 @@ void HistoryBuilder::add_expert_load(StepMetrics& event) {
   ExpertLoadPoint point{event.step, std::move(event.expert_load)};
   event.expert_load.clear();
   if (is_off_stride(point)) return;
-  append_in_order(history_.expert_loads, std::move(point));
+  put_in_order(history_.expert_loads, std::move(point));
   while (history_.expert_loads.size() > max_expert_loads_) {
     expert_load_stride_ *= 2;
     std::erase_if(history_.expert_loads, is_off_stride);
@@ -107,17 +137,21 @@ void HistoryBuilder::add_expert_load(StepMetrics& event) {
 }
 
 void HistoryBuilder::add(Validation event) {
-  append_in_order(history_.validations, event);
+  put_in_order(history_.validations, event);
 }
 
 void HistoryBuilder::add(TextSample event) {
-  // Several samples of one step are all kept.
-  forget_after(history_.samples, event.step);
-  history_.samples.push_back(std::move(event));
+  // Several samples of one step are all kept, each once.
+  auto place = place_of(history_.samples, event.step);
+  for (; place != history_.samples.end() && place->step == event.step;
+       ++place) {
+    if (place->prompt == event.prompt && place->text == event.text) return;
+  }
+  history_.samples.insert(place, std::move(event));
 }
 
 void HistoryBuilder::add(CheckpointSaved event) {
-  append_in_order(history_.checkpoints, std::move(event));
+  put_in_order(history_.checkpoints, std::move(event));
 }
 
 void HistoryBuilder::add(const CheckpointDamaged& event) {

@@ -68,6 +68,7 @@ class HistoryBuilder {
  private:
   void add(RunStarted event);
   void add(StepMetrics event);
+  bool is_late(const StepMetrics& event) const;
   void add(Validation event);
   void add(TextSample event);
   void add(CheckpointSaved event);

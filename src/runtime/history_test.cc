@@ -73,6 +73,36 @@ TEST(History, LaterStepsWinEvenWhereTheResumeWasLost) {
   EXPECT_THAT(losses(feeder.finish()), ElementsAre(1, 1, 2));
 }
 
+// As after a coordinator's death: a dead rank's last words are read among those
+// of whoever took its shards.
+TEST(History, PutsWhatIsReadLateInItsPlace) {
+  Feeder feeder;
+  const auto step = [&feeder](int64_t number, double loss, double at) {
+    StepMetrics metrics;
+    metrics.step = number;
+    metrics.loss = loss;
+    metrics.at = at;
+    feeder.feed(metrics);
+  };
+  step(1, 1, 101);
+  step(4, 4, 104);  // a view from step 3
+  feeder.feed(Validation{4, 4.5, 0, 0});
+  step(5, 5, 105);
+  step(2, 2, 102);
+  feeder.feed(Validation{2, 2.5, 0, 0});
+  step(3, 3, 103);
+  step(4, 9, 103.5);  // before it was redone
+  feeder.feed(TextSample{3, "", "text"});
+  feeder.feed(TextSample{3, "", "text"});
+  step(6, 6, 106);
+  const RunHistory history = feeder.finish();
+  EXPECT_THAT(losses(history), ElementsAre(1, 2, 3, 4, 5, 6));
+  ASSERT_THAT(history.validations, SizeIs(2));
+  EXPECT_EQ(history.validations[0].step, 2);
+  EXPECT_THAT(history.samples, SizeIs(1));
+  EXPECT_EQ(history.num_steps_redone, 0);
+}
+
 TEST(History, SaysThatAViewEndedWithoutNotice) {
   Feeder feeder;
   feeder.feed(start_at(0));
