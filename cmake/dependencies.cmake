@@ -14,6 +14,7 @@ find_library(GRPC_LIBRARY grpc REQUIRED)
 find_library(GPR_LIBRARY gpr REQUIRED)
 find_library(ABSL_SYNC_LIBRARY absl_synchronization REQUIRED)
 find_library(PROTOBUF_LITE_ARCHIVE libprotobuf-lite.a REQUIRED)
+find_library(CSV_LIBRARY csv REQUIRED)
 find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)  # headers only
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)

@@ -71,6 +71,7 @@ void add_all_commands(CLI::App& app) {
   add_train(app);
   add_status(app);
   add_stop(app);
+  add_plan(app);
   add_resize(app);
   add_coordinator(app);
   add_agent(app);

@@ -45,9 +45,13 @@ void add_coordinator(CLI::App& app);
 void add_agent(CLI::App& app);
 void add_status(CLI::App& app);
 void add_stop(CLI::App& app);
+void add_plan(CLI::App& app);
 
 // The commands of `colossus config`.
 void add_config_show(CLI::App& config);
 void add_config_init(CLI::App& config);
+
+// The commands of `colossus plan`.
+void add_plan_validate(CLI::App& plan);
 
 }  // namespace colossus::cli

@@ -10,54 +10,12 @@
 #include "base/fields.h"
 #include "base/strings.h"
 #include "config/rules.h"
+#include "config/strict_json.h"
 
 namespace colossus::config {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t kMaxTextBytes = 64 * 1024;
-constexpr int kMaxDepth = 8;
-
-// The library keeps the last of two equal keys and recurses as deep as the
-// text says; both are refused while parsing.
-class StrictParse {
- public:
-  explicit StrictParse(const std::string& source) : source_(source) {}
-
-  bool operator()(int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kMaxDepth) {
-      throw user_error("{}: nested deeper than {}", source_, kMaxDepth);
-    }
-    const auto level = static_cast<size_t>(depth);
-    if (event == json::parse_event_t::object_start) {
-      keys_.resize(level + 2);
-      keys_[level + 1].clear();
-    } else if (event == json::parse_event_t::key) {
-      const auto key = parsed.get<std::string>();
-      if (!keys_.at(level).insert(key).second) {
-        throw user_error("{}: the key '{}' stands twice", source_, key);
-      }
-    }
-    return true;
-  }
-
- private:
-  const std::string& source_;
-  std::vector<std::set<std::string>> keys_;  // of the open object at each depth
-};
-
-json parse(const std::string& text, const std::string& source) {
-  if (text.size() > kMaxTextBytes) {
-    throw user_error("{}: {} bytes; a case has at most {}", source, text.size(),
-                     kMaxTextBytes);
-  }
-  try {
-    return json::parse(text, StrictParse(source));
-  } catch (const json::exception& error) {
-    throw user_error("{}: {}", source, error.what());
-  }
-}
 
 bool assign(const Field& field, const json& value) {
   return std::visit(
@@ -141,7 +99,7 @@ void use_constant_schedule(OptimizerConfig& optimizer) {
 
 ReferenceCase read_reference_case(const std::string& text,
                                   const std::string& source) {
-  const json root = parse(text, source);
+  const json root = parse_strict_json(text, source, JsonLimits{});
   ReferenceCase result;
   require(root.is_object(), "{}: must be an object", source);
   for (const auto& [key, value] : root.items()) {

@@ -186,6 +186,65 @@ class TableReader {
   Origins& origins_;
 };
 
+// Collects the values below a table, with their lines to sort by.
+class ValueCollector {
+ public:
+  explicit ValueCollector(const std::string& source) : source_(source) {}
+
+  void read(const toml::table& table, const std::string& prefix) {
+    for (const auto& [key, node] : table) {
+      const auto part = std::string(key.str());
+      const toml::source_position at = node.source().begin;
+      const std::string where = fmt::format("{}:{}", source_, at.line);
+      const std::string name = prefix + part;
+      if (part.find('.') != std::string::npos || name.size() > kMaxKeyBytes) {
+        throw user_error("{}: '{}' is no key that can be meant here", where,
+                         name.substr(0, kMaxKeyBytes));
+      }
+      if (const toml::table* section = node.as_table()) {
+        read(*section, name + ".");
+      } else {
+        values_.push_back(
+            {{at.line, at.column}, {name, text_of(node, name, where), where}});
+      }
+    }
+  }
+
+  std::vector<TomlValue> in_order() && {
+    std::stable_sort(
+        values_.begin(), values_.end(),
+        [](const Placed& a, const Placed& b) { return a.place < b.place; });
+    std::vector<TomlValue> result;
+    for (Placed& placed : values_) result.push_back(std::move(placed.value));
+    return result;
+  }
+
+ private:
+  struct Placed {
+    std::pair<uint32_t, uint32_t> place;  // line, column
+    TomlValue value;
+  };
+
+  static std::string text_of(const toml::node& node, const std::string& name,
+                             const std::string& where) {
+    if (const auto text = node.value_exact<std::string>()) return *text;
+    if (const auto whole = node.value_exact<int64_t>()) {
+      return std::to_string(*whole);
+    }
+    if (const auto number = node.value_exact<double>()) {
+      return fmt::format("{}", *number);
+    }
+    if (const auto flag = node.value_exact<bool>()) {
+      return *flag ? "true" : "false";
+    }
+    throw user_error("{}: '{}' must be a string or a number, not {}", where,
+                     name, type_name(node));
+  }
+
+  const std::string& source_;
+  std::vector<Placed> values_;
+};
+
 bool assign_text(const Field& field, const std::string& text,
                  const std::string& assignment) {
   auto* string_field = std::get_if<std::string*>(&field.value);
@@ -256,6 +315,13 @@ void read_toml(const std::string& text, const std::string& source,
                const std::vector<Field>& fields, Origins& origins) {
   const toml::table table = parse(text, source);
   TableReader(source, fields, origins).read(table, "");
+}
+
+std::vector<TomlValue> toml_values(const std::string& text,
+                                   const std::string& source) {
+  ValueCollector collector(source);
+  collector.read(parse(text, source), "");
+  return std::move(collector).in_order();
 }
 
 void apply_override(const std::string& assignment,

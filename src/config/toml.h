@@ -25,6 +25,18 @@ void read_toml(const std::string& text, const std::string& source,
 void apply_override(const std::string& assignment,
                     const std::vector<Field>& fields, Origins& origins);
 
+// A value of a text whose keys are not known beforehand.
+struct TomlValue {
+  std::string key;    // the whole path: "network.tier.leaf.gpus"
+  std::string text;   // a string's characters, or the value as TOML writes it
+  std::string where;  // "cluster.toml:12"
+};
+
+// All values, in the order of the text. An array, a date or a quoted key with a
+// dot in it is a UserError.
+std::vector<TomlValue> toml_values(const std::string& text,
+                                   const std::string& source);
+
 // One [section] a component, every field, in the order of the list. Reading it
 // back gives the same values to the last bit.
 std::string write_toml(const std::vector<Field>& fields);

@@ -232,5 +232,28 @@ TEST_F(TomlTest, ReadsBackTheOutermostIntegers) {
   }
 }
 
+std::string values_text(const std::string& text) {
+  std::string all;
+  for (const TomlValue& value : toml_values(text, "x.toml")) {
+    all += value.where + " " + value.key + " = " + value.text + "\n";
+  }
+  return all;
+}
+
+TEST(TomlValues, AreAllValuesInTheOrderOfTheText) {
+  EXPECT_EQ(values_text("z = 1_000\n[b]\nx = '2 GB'\n[a.c-d]\ny = 0.5\n"
+                        "2024-09-01 = true\n"),
+            "x.toml:1 z = 1000\nx.toml:3 b.x = 2 GB\nx.toml:5 a.c-d.y = 0.5\n"
+            "x.toml:6 a.c-d.2024-09-01 = true\n");
+}
+
+TEST(TomlValues, RefuseWhatIsNoStringOrNumber) {
+  EXPECT_THROW(values_text("a = [1]"), UserError);
+  EXPECT_THROW(values_text("a = 2024-09-01"), UserError);
+  EXPECT_THROW(values_text("'a.b' = 1"), UserError);
+  EXPECT_THROW(values_text("a = 1\na = 2"), UserError);
+  EXPECT_THROW(values_text(std::string(100, 'a') + " = 1"), UserError);
+}
+
 }  // namespace
 }  // namespace colossus::config

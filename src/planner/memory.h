@@ -1,0 +1,37 @@
+// M1 to M6: memory of the heaviest rank: the first stage, which holds the most
+// micro-batches, or the last, which holds the logits. Formulas and sources
+// stand in docs/planner.md.
+#pragma once
+
+#include "planner/calibration.h"
+#include "planner/workload.h"
+
+namespace colossus::planner {
+
+// Bytes.
+struct MemoryUse {
+  double states = 0;       // M1: weights, gradients, optimizer
+  double gathered = 0;     // M2: weights of FSDP, whole for a while
+  double activations = 0;  // M3: kept for the backward pass
+  double live = 0;         // M3, M4: of the layer or the logits at work
+  double buffers = 0;      // M5: of communication
+  double reserve = 0;      // M6: what the allocator keeps beyond
+  double fragments = 0;    // M6: of the reserve, what it cannot give back
+  double contexts = 0;     // M6: of CUDA, NCCL, cuBLAS; not the allocator's
+
+  double allocated() const {
+    return states + gathered + activations + live + buffers;
+  }
+  // What the framework itself reports.
+  double reserved() const { return allocated() + reserve; }
+  // What nvidia-smi shows.
+  double on_device() const { return reserved() + contexts; }
+  // What must fit: under pressure the allocator gives its reserve back, but for
+  // fragments.
+  double needed() const { return allocated() + fragments + contexts; }
+};
+
+// Allocates nothing.
+MemoryUse memory_use(const Workload& workload, const Calibration& calibration);
+
+}  // namespace colossus::planner

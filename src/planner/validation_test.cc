@@ -1,0 +1,141 @@
+#include "planner/validation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace colossus::planner {
+namespace {
+
+// Once for all tests: a few seconds.
+const Validation& shipped() {
+  static const Validation* validation = [] {
+    ThreadPool pool(2);
+    const std::vector<PublishedRun> runs = shipped_runs();
+    return new Validation(validate_planner(runs, runs, pool));
+  }();
+  return *validation;
+}
+
+double mean_over_units(RunGroup group, double (*get)(const GroupErrors&)) {
+  double sum = 0;
+  int units = 0;
+  for (const GroupErrors& errors : shipped().groups) {
+    if (errors.group != group || errors.rows < 5) continue;
+    sum += get(errors);
+    ++units;
+  }
+  return sum / units;
+}
+double cold_median(const GroupErrors& g) { return g.cold.median; }
+double cold_p90(const GroupErrors& g) { return g.cold.p90; }
+double anchored_median(const GroupErrors& g) { return g.anchored->median; }
+double baseline_median(const GroupErrors& g) { return g.baseline_cold->median; }
+
+TEST(Errors, AreMedianNearestRankAndBias) {
+  const Errors errors = errors_of({-0.4, 0.1, -0.2, 0.3, -0.5});
+  EXPECT_DOUBLE_EQ(errors.median, 0.3);
+  EXPECT_DOUBLE_EQ(errors.p90, 0.5);
+  EXPECT_DOUBLE_EQ(errors.bias, -0.2);
+}
+
+TEST(Validation, DeclinesOnlyTheImpossibleRow) {
+  ASSERT_EQ(shipped().unpredicted.size(), 1U);
+  EXPECT_THAT(shipped().unpredicted[0].why, testing::HasSubstr("tp 1, pp 1"));
+  EXPECT_EQ(shipped().runs.size(), 605U);
+}
+
+// Rows and errors that shared/data/README.md prints of the baseline.
+TEST(Validation, HasTheReadmesBaseline) {
+  EXPECT_NEAR(mean_over_units(RunGroup::kTensorPipeline, baseline_median), 0.49,
+              0.005);
+  for (const GroupErrors& errors : shipped().groups) {
+    if (errors.group != RunGroup::kTensorPipeline) continue;
+    if (errors.unit == "bigscience") {
+      EXPECT_EQ(errors.rows, 119);
+      EXPECT_NEAR(errors.baseline_cold->median, 0.24, 0.005);
+      EXPECT_NEAR(errors.baseline_cold->p90, 0.43, 0.005);
+      EXPECT_NEAR(errors.baseline_anchored->median, 0.14, 0.006);
+    }
+  }
+}
+
+// The bars.
+TEST(Validation, ReachesWhatIsAsked) {
+  const RunGroup split = RunGroup::kTensorPipeline;
+  EXPECT_LT(mean_over_units(split, cold_median), 0.15);
+  EXPECT_LT(mean_over_units(split, cold_p90), 0.35);
+  EXPECT_LT(mean_over_units(split, anchored_median), 0.10);
+  EXPECT_LT(mean_over_units(RunGroup::kOtherDense, anchored_median), 0.10);
+  EXPECT_LT(mean_over_units(RunGroup::kBlackwell, anchored_median), 0.12);
+  EXPECT_LT(mean_over_units(split, cold_median),
+            mean_over_units(split, baseline_median) / 3);
+}
+
+TEST(Validation, KnowsWhatFits) {
+  const Fitting& fitting = shipped().fitting;
+  EXPECT_EQ(fitting.runs, 605);
+  EXPECT_GE(fitting.fitting, 0.98 * 605);
+  EXPECT_EQ(fitting.out_of_memory, 6);
+  EXPECT_GE(fitting.not_fitting, 5);
+}
+
+// kort's mean and worst, vtrain's mean, memory's median and 90th percentile.
+TEST(Validation, ReachesWhatIsAskedOfSingleFamilies) {
+  std::vector<double> memory;
+  double kort = 0, worst = 0, vtrain = 0;
+  for (const ScoredRun& run : shipped().runs) {
+    if (run.memory) memory.push_back(*run.memory);
+    if (run.unit == "vtrain") vtrain += std::abs(run.anchored.value_or(0)) / 50;
+    if (run.unit != "kort") continue;
+    kort += std::abs(run.anchored.value_or(0)) / 7;
+    worst = std::max(worst, std::abs(run.anchored.value_or(0)));
+  }
+  EXPECT_LT(kort, 0.05);
+  EXPECT_LT(worst, 0.10);
+  EXPECT_LT(vtrain, 0.147);
+  ASSERT_EQ(memory.size(), 103U);
+  EXPECT_LT(errors_of(memory).median, 0.08);
+  EXPECT_LT(errors_of(memory).p90, 0.15);
+}
+
+TEST(Validation, ItsIntervalHoldsMostRows) {
+  int inside = 0;
+  for (const ScoredRun& run : shipped().runs) {
+    inside += std::abs(std::log(1 + run.cold)) <= run.interval;
+  }
+  EXPECT_GE(inside, 0.7 * 605);
+  EXPECT_LE(inside, 0.9 * 605);
+}
+
+// The fit to all rows is what calibration.cc holds.
+TEST(Validation, FindsTheDefaultsAgain) {
+  const Calibration defaults;
+  for (size_t i = 0; i < kNumCalibrated; ++i) {
+    const CalibratedNumber& number = calibrated_numbers()[i];
+    if (number.sigma == 0) continue;
+    const double ratio =
+        calibrated_value(shipped().calibration, i) / number.value;
+    EXPECT_NEAR(std::log(ratio) / number.sigma, 0, 0.1) << number.name;
+  }
+}
+
+// A family's first row by id gives its factor.
+TEST(Validation, AnchorsAreNotScored) {
+  for (const ScoredRun& run : shipped().runs) {
+    const bool is_anchor = run.run.id == "kort-001" ||
+                           run.run.id == "titan-001" ||
+                           run.run.id == "bloom-001";
+    if (is_anchor) {
+      EXPECT_FALSE(run.anchored) << run.run.id;
+    }
+    if (run.run.id == "kort-002") {
+      EXPECT_TRUE(run.anchored);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace colossus::planner
