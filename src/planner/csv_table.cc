@@ -11,6 +11,13 @@ constexpr size_t kMaxBytes = size_t{16} << 20;
 constexpr size_t kMaxColumns = 256;
 constexpr size_t kMaxRows = 100'000;
 
+// With its end: \n, \r\n or \r.
+size_t length_of_line(std::string_view text) {
+  const size_t end = text.find_first_of("\r\n");
+  if (end == std::string_view::npos) return text.size();
+  return end + (text.substr(end).starts_with("\r\n") ? 2 : 1);
+}
+
 // Feeds libcsv a line at a time, so that each row knows where it begins.
 class Reader {
  public:
@@ -24,9 +31,7 @@ class Reader {
 
   CsvTable read(std::string_view text) {
     while (!text.empty()) {
-      const size_t end = text.find('\n');
-      const std::string_view line =
-          text.substr(0, end == std::string_view::npos ? end : end + 1);
+      const std::string_view line = text.substr(0, length_of_line(text));
       text.remove_prefix(line.size());
       ++line_;
       if (between_rows_) row_begins_ = line_;

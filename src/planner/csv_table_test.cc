@@ -52,6 +52,14 @@ TEST(Csv, TakesWindowsLineEndsABomAndNoLineEndAtTheEnd) {
   EXPECT_THAT(table.rows[1].cells, ElementsAre("3", "4"));
 }
 
+TEST(Csv, CountsLinesThatEndInReturnsAlone) {
+  const CsvTable table = read_csv("a,b\r1,2\r\r3,\"4\r5\"\r6,7", "x.csv");
+  ASSERT_EQ(table.rows.size(), 3U);
+  EXPECT_EQ(table.rows[0].line, 2);
+  EXPECT_EQ(table.rows[1].line, 4);
+  EXPECT_EQ(table.rows[2].line, 6);
+}
+
 TEST(Csv, NamesTheLineOfWhatIsMalformed) {
   EXPECT_THAT(error_of("a,b\n1,2\n1,2,3\n"),
               HasSubstr("x.csv:3: 3 cells, and there are 2 columns"));
