@@ -222,5 +222,36 @@ TEST(Train, TakesNoMoreRanksThanShards) {
       "5 ranks cannot share 4 shards");
 }
 
+const std::string kSeeds = COLOSSUS_SOURCE_DIR "/tests/fuzz_seeds/";
+
+// nccl-tests alone fix what NVLink reaches; the file that is written serves
+// `validate`.
+TEST(PlanCalibrate, WritesAFileThatValidateReads) {
+  const Folder folder;
+  const std::string out = folder.path() + "/mine.toml";
+  const std::string tests = kSeeds + "nccl_tests/all_reduce.txt";
+  const Result made = run_with({"plan", "calibrate", tests.c_str(), "--cluster",
+                                "H100-SXM:16", "--out", out.c_str()});
+  ASSERT_EQ(made.exit_code, kExitDone) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("Fixed by nccl-tests:\n  nvlink_rate"));
+  EXPECT_THAT(made.out, HasSubstr("Not determined at all, ours kept: bf16_am"));
+  const Result shown =
+      run_with({"plan", "validate", "--brief", "--calibration", out.c_str()});
+  EXPECT_EQ(shown.exit_code, kExitDone) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("Calibrated numbers: as given"));
+}
+
+TEST(PlanCalibrate, NamesWhatIsWrongWithLineAndColumn) {
+  const Folder folder;
+  const std::string unit = folder.write("u.csv", "id,gpu,step_time_ms\n");
+  expect_refused({"plan", "calibrate", unit.c_str()},
+                 "unknown column 'step_time_ms'");
+  const std::string cell =
+      folder.write("c.csv", "id,gpu,num_gpus,step_time_s\na,H100,8,12 ms\n");
+  expect_refused({"plan", "calibrate", cell.c_str()}, "c.csv:2");
+  const std::string missing = folder.path() + "/none.csv";
+  expect_refused({"plan", "calibrate", missing.c_str()}, "none.csv");
+}
+
 }  // namespace
 }  // namespace colossus::cli

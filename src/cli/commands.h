@@ -53,5 +53,7 @@ void add_config_init(CLI::App& config);
 
 // The commands of `colossus plan`.
 void add_plan_validate(CLI::App& plan);
+void add_plan_goodput(CLI::App& plan);
+void add_plan_calibrate(CLI::App& plan);
 
 }  // namespace colossus::cli

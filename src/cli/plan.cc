@@ -1,16 +1,154 @@
 // `colossus plan`: what a training run would take, before anyone buys machines.
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file_system.h"
 #include "cli/commands.h"
+#include "cli/plan_text.h"
+#include "planner/plan.h"
+#include "planner/plan_flags.h"
+#include "planner/plan_json.h"
+#include "planner/train_config.h"
 
 namespace colossus::cli {
+namespace {
+
+int num_threads() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void require_flag(bool is_there, const char* flag, const char* example) {
+  if (is_there) return;
+  throw user_error("{} is missing: {} {}", flag, flag, example);
+}
+
+void check_flags(const planner::PlanFlags& flags) {
+  require_flag(!flags.model.empty(), "--model", "configs/grok-1.toml");
+  require_flag(!flags.cluster.empty(), "--cluster",
+               "configs/colossus-100k.toml");
+  require_flag(!flags.batch_tokens.empty(), "--batch-tokens", "32M");
+  require_flag(flags.seq_len != 0, "--seq-len", "8192");
+}
+
+// Where answers go; "-" is standard output.
+struct Options {
+  planner::PlanFlags flags;
+  std::string json, train_config;
+};
+
+void write(const std::string& path, const std::string& text) {
+  if (path == "-") {
+    fmt::print("{}", text);
+  } else {
+    write_file_atomically(real_file_system(), path, text);
+  }
+}
+
+void write_train_config(const planner::Plan& plan, const std::string& path) {
+  const planner::TrainConfig config = planner::train_config(plan);
+  write(path, config.toml);
+  std::string list;
+  for (const std::string& part : config.not_yet) {
+    list += (list.empty() ? "" : ", ") + part;
+  }
+  fmt::print(stderr, "{}: for `colossus train`{}\n", path,
+             list.empty() ? ""
+                          : ", which does not do " + list +
+                                " yet: it runs shards of the same batch");
+}
+
+void run(const Options& options) {
+  check_flags(options.flags);
+  ThreadPool pool(num_threads());
+  const planner::Plan plan =
+      planner::make_plan(planner::read_plan_request(options.flags), pool);
+  if (!options.json.empty()) write(options.json, planner::plan_json(plan));
+  if (options.json != "-" && options.train_config != "-") print_plan(plan);
+  if (plan.layouts.empty()) {
+    throw run_error("no layout fits: {:.1f} GB a GPU are missing",
+                    plan.does_not_fit->missing_bytes / 1e9);
+  }
+  if (!options.train_config.empty()) {
+    write_train_config(plan, options.train_config);
+  }
+}
+
+void add_flags(CLI::App& command, Options& options) {
+  planner::PlanFlags& flags = options.flags;
+  command.add_option("--model", flags.model,
+                     "a TOML config, or a Hugging Face config.json");
+  command.add_option("--cluster", flags.cluster,
+                     "a cluster's TOML, or a GPU and how many: H100-SXM:1024");
+  command.add_option("--batch-tokens", flags.batch_tokens,
+                     "tokens a step: 33554432, 32M");
+  command.add_option("--seq-len", flags.seq_len, "tokens of a sequence");
+  command.add_option("--tokens", flags.tokens,
+                     "tokens of the whole run: 6e12, 6T");
+  command
+      .add_option("--precision", flags.precision,
+                  "of the layers' products: bf16, fp16, fp8 or fp4")
+      ->capture_default_str();
+  command
+      .add_option("--framework", flags.framework,
+                  "whose kernels and overlaps hold (plan validate lists "
+                  "them)")
+      ->capture_default_str();
+  command.add_option("--framework-version", flags.framework_version,
+                     "its release or year");
+  command.add_option("--calibration", flags.calibration,
+                     "a file of `colossus plan calibrate`; without: the "
+                     "published runs'");
+  command.add_option("--json", options.json,
+                     "write the whole plan as JSON to this file; - for "
+                     "standard output, and nothing else");
+  command.add_option("--train-config", options.train_config,
+                     "write the first layout as a config for `train`; - for "
+                     "standard output");
+  command.add_option("--layouts", flags.num_layouts, "how many to print")
+      ->capture_default_str();
+  command
+      .add_option("--set", flags.overrides,
+                  "fix or cap a dimension (parallel.tensor=8, "
+                  "'parallel.pipeline<=16') or change a figure of the cluster "
+                  "(cluster.gpus=8192, node.nic=\"200 Gb/s\")")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+}  // namespace
 
 void add_plan(CLI::App& app) {
   CLI::App* command = add_command(
-      app, "plan", "Predicts training runs: their steps and their memory.",
-      "  colossus plan validate");
-  command->require_subcommand(1);
+      app, "plan",
+      "Finds the fastest layouts of a model on a cluster, and where their time "
+      "and memory go.",
+      "  colossus plan --model configs/grok-1.toml --cluster "
+      "configs/colossus-100k.toml --batch-tokens 32M --seq-len 8192 --tokens "
+      "6e12\n"
+      "  colossus plan --model configs/grok-1.toml --cluster H100-SXM:1024 "
+      "--batch-tokens 4M --seq-len 8192 --set parallel.tensor=8 --set "
+      "'parallel.pipeline<=16'\n"
+      "  colossus plan --model my/config.json --cluster B200:512 "
+      "--batch-tokens 4M --seq-len 4096 --precision fp8 --set "
+      "'node.nic=200 Gb/s'\n"
+      "  colossus plan validate\n"
+      "  colossus plan goodput --cluster configs/colossus-100k.toml");
+  auto options = std::make_shared<Options>();
+  add_flags(*command, *options);
+  command->require_subcommand(0, 1);
+  set_action(*command, [command, options] {
+    if (command->get_subcommands().empty()) run(*options);
+  });
   add_plan_validate(*command);
+  add_plan_goodput(*command);
+  add_plan_calibrate(*command);
 }
 
 }  // namespace colossus::cli

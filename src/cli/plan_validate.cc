@@ -10,6 +10,7 @@
 #include "base/file_system.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "planner/calibration_file.h"
 #include "planner/validation.h"
 
 namespace colossus::cli {
@@ -17,6 +18,7 @@ namespace {
 
 struct Options {
   std::string file;
+  std::string calibration;
   bool brief = false;
 };
 
@@ -41,8 +43,10 @@ void print_defaults() {
 
 void print_rows(const planner::Validation& validation) {
   fmt::print(
-      "\nEach row, its family (or model) left out: seconds predicted and "
-      "measured, error, the same anchored, 80% interval, columns filled\n");
+      "\nEach row, {}: seconds predicted and "
+      "measured, error, the same anchored, 80% interval, columns filled\n",
+      validation.is_left_out ? "its family (or model) left out"
+                             : "by the calibration given");
   for (const planner::ScoredRun& run : validation.runs) {
     const double low = std::exp(-run.interval), high = std::exp(run.interval);
     fmt::print(
@@ -91,7 +95,8 @@ void print_measures(const planner::Validation& validation) {
 }
 
 void print_calibration(const planner::Validation& validation) {
-  fmt::print("\nCalibrated numbers: fitted to all rows, prior\n");
+  fmt::print("\nCalibrated numbers: {}, prior\n",
+             validation.is_left_out ? "fitted to all rows" : "as given");
   const auto& numbers = planner::calibrated_numbers();
   for (size_t i = 0; i < numbers.size(); ++i) {
     fmt::print("  {:26}{:>12.6g} {:>11.6g} {:9} {}\n", numbers[i].name,
@@ -108,7 +113,11 @@ void run(const Options& options) {
           : planner::read_published_runs(read_file(options.file), options.file);
   ThreadPool pool(2);
   const planner::Validation validation =
-      planner::validate_planner(runs, table, pool);
+      options.calibration.empty()
+          ? planner::validate_planner(runs, table, pool)
+          : planner::validate_calibration(
+                runs,
+                planner::load_calibration(options.calibration).calibration);
   print_defaults();
   if (!options.brief) print_rows(validation);
   print_unpredicted(validation);
@@ -124,11 +133,15 @@ void add_plan_validate(CLI::App& plan) {
       plan, "validate",
       "The planner's error on published runs that its fit has not seen.",
       "  colossus plan validate\n"
-      "  colossus plan validate my_runs.csv --brief");
+      "  colossus plan validate my_runs.csv --brief\n"
+      "  colossus plan validate my_runs.csv --calibration calibration.toml");
   auto options = std::make_shared<Options>();
   command->add_option("file", options->file,
                       "published runs, as src/planner/data/published_runs.csv; "
                       "without: those");
+  command->add_option("--calibration", options->calibration,
+                      "numbers of colossus plan calibrate, used as they are; "
+                      "without: fits that leave out what they predict");
   command->add_flag("--brief", options->brief, "no line for each row");
   set_action(*command, [options] { run(*options); });
 }

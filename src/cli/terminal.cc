@@ -3,7 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "runtime/utf8.h"
+#include "base/utf8.h"
 
 namespace colossus::cli {
 
@@ -19,7 +19,7 @@ runtime::ProgressOptions progress_options(int file_descriptor) {
 }
 
 std::string printable(std::string_view text) {
-  std::string safe = runtime::valid_utf8(text);
+  std::string safe = valid_utf8(text);
   for (char& c : safe) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) c = '?';

@@ -82,7 +82,9 @@ std::string describe_unknown_word(const CLI::App& app,
     }
   }
   const std::vector<std::string> names = command_names(*level);
-  return names.empty() ? "" : "name a command: " + joined(names);
+  const bool wants_command =
+      !names.empty() && level->get_require_subcommand_min() > 0;
+  return wants_command ? "name a command: " + joined(names) : "";
 }
 
 }  // namespace colossus::cli

@@ -54,7 +54,7 @@ constexpr std::array<Entry, kNumCalibrated> kEntries = {{
     {&C::unfused_softmax, {"unfused_softmax", 2.5, 2.5, 0, "x", "softmax_bytes where Megatron's fused kernel cannot run", "counted: passes in fp32; no published run uses it", kKept}},
     {&C::flash_on_hopper, {"flash_on_hopper", 0.5, 0.5, 0, "x", "FlashAttention 1 and 2 on Hopper, over their share on A100", "its benchmarks: 294 of 989 against 189 of 312 TFLOP/s", kKept}},
     {&C::fused_loss_bytes, {"fused_loss_bytes", 4, 4, 0, "B", "live bytes a logit, loss fused or in place", "counted: 2 logits, 2 gradient", kKept}},
-    {&C::unreturned_reserve, {"unreturned_reserve", 0.1, 0.1, 0, "1", "of the reserve, what stays in fragments when memory runs out", "a judgement: not all, and not nothing", kKept}},
+    {&C::unreturned_reserve, {"unreturned_reserve", 0.1, 0.1, 0, "1", "of the reserve, what stays in fragments when memory runs out", "a judgement, made after seeing the runs that went out of memory", kKept}},
     {&C::biased_gradient_slowdown, {"biased_gradient_slowdown", 9.8, 9.8, 0, "x", "a faulty kernel: gradient of grouped products with biases", "cudnn-frontend, issue 256: 139 -> 1363 us", kKept}},
 }};
 // clang-format on

@@ -67,7 +67,9 @@ class ClusterReader {
     read_node();
     read_the_network();
     Cluster& c = loaded_.cluster;
+    read_run_defaults(c, &of_types_);
     read_section("failures.", c.failures);
+    read_section("recovery.", c.recovery);
     read_section("power.", c.power);
     read_section("price.", c.prices);
     read_deliveries();
@@ -79,8 +81,8 @@ class ClusterReader {
  private:
   void refuse_other_sections() const {
     const std::vector<std::string> known = {"cluster", "gpu",      "node",
-                                            "network", "failures", "power",
-                                            "price",   "delivery"};
+                                            "network", "failures", "recovery",
+                                            "power",   "price",    "delivery"};
     for (const TomlValue& value : values_) {
       const size_t dot = value.key.find('.');
       const std::string section = value.key.substr(0, dot);
@@ -268,6 +270,50 @@ void check_tiers(const Cluster& c, const std::string& source) {
           source, below, c.num_devices);
 }
 
+void check_failures(const Cluster& c, const std::string& source) {
+  const Failures& f = c.failures;
+  const Recovery& r = c.recovery;
+  require(f.spread >= 1, "{}: 'failures.spread' = {} must be at least 1",
+          source, f.spread);
+  require(f.slow_factor >= 1,
+          "{}: 'failures.slow_factor' = {} must be at least 1", source,
+          f.slow_factor);
+  require(
+      r.strategy == "restart" || r.strategy == "memory" || r.strategy == "heal",
+      "{}: 'recovery.strategy' = \"{}\" must be restart, memory or heal",
+      source, r.strategy);
+  const double away = f.per_thousand_node_days / 1000 *
+                      static_cast<double>(c.node.num_devices) / 8 *
+                      f.repair_seconds * f.repair_tail / 86400;
+  require(away < 1,
+          "{}: with 'failures.per_1000_node_days' = {} and a mean repair of {} "
+          "each node would have {:.3g} faults while it is repaired; it must be "
+          "below 1",
+          source, f.per_thousand_node_days,
+          quantity_text(f.repair_seconds * f.repair_tail, Unit::kSeconds),
+          away);
+  const std::pair<const char*, double> tails[] = {
+      {"failures.repair_tail", f.repair_tail},
+      {"recovery.detection_tail", r.detection_tail},
+      {"recovery.restart_tail", r.restart_tail},
+      {"recovery.heal_tail", r.heal_tail}};
+  for (const auto& [key, tail] : tails) {
+    require(tail >= 1 && tail <= 1000,
+            "{}: '{}' = {} must be from 1 (always the same time) to 1000",
+            source, key, tail);
+  }
+}
+
+void check_power(const Cluster& c, const std::string& source) {
+  const Power& p = c.power;
+  require(p.idle_share <= p.wait_share && p.wait_share <= p.compute_share,
+          "{}: 'power.idle' = {}, 'wait' = {} and 'compute' = {} must ascend",
+          source, p.idle_share, p.wait_share, p.compute_share);
+  require(p.node_over_devices >= 1,
+          "{}: 'power.node_over_gpus' = {} must be at least 1", source,
+          p.node_over_devices);
+}
+
 void check_deliveries(const Cluster& c, const std::string& source) {
   for (size_t i = 1; i < c.deliveries.size(); ++i) {
     const Delivery& before = c.deliveries[i - 1];
@@ -286,6 +332,8 @@ void validate(const Cluster& cluster, const std::string& source) {
   check_device(cluster, source);
   check_counts(cluster, source);
   check_tiers(cluster, source);
+  check_failures(cluster, source);
+  check_power(cluster, source);
   check_deliveries(cluster, source);
 }
 
@@ -309,6 +357,7 @@ Cluster make_cluster(const std::string& device, int64_t num_devices) {
   cluster.node = node_named(cluster.device.node, "the cluster");
   cluster.node.num_devices = std::min(cluster.node.num_devices, num_devices);
   cluster.network = network_named(cluster.node.network, "the cluster");
+  read_run_defaults(cluster);
   validate(cluster, cluster.name);
   return cluster;
 }

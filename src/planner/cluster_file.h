@@ -4,7 +4,8 @@
 //             --json`), gpus, and, where they are not the usual ones, node and
 //             network; name
 //   [gpu], [node], [network], [network.tier.NAME]  single figures that differ
-//   [failures], [power], [price]                   optional
+//   [failures], [recovery], [power], [price]       optional; data/runs.toml
+//             has what they leave open, but for prices
 //   [delivery] YYYY-MM-DD = GPUs in service from that day on
 //
 // A text may end in its grade: "95% (published)", "3.8 (assumed)".

@@ -115,6 +115,42 @@ TEST(ClusterFile, NamesWhatIsWrongWithItsPlace) {
   EXPECT_THAT(error_of("gpu = 'H100-SXM'"), HasSubstr("unknown key 'gpu'"));
 }
 
+TEST(ClusterFile, FaultsAndPowerHaveDefaultsWithTheirSource) {
+  const LoadedCluster loaded = read_cluster(
+      kSmall, "x.toml", {"failures.per_1000_node_days=12", "power.wait=0.5"});
+  EXPECT_EQ(loaded.cluster.failures.per_thousand_node_days, 12);
+  EXPECT_EQ(loaded.cluster.power.wait_share, 0.5);
+  EXPECT_EQ(loaded.cluster.recovery.strategy, "restart");
+  // Of the trace of StepFun: median 0.85 days, mean 5.5.
+  EXPECT_NEAR(loaded.cluster.failures.repair_seconds *
+                  loaded.cluster.failures.repair_tail / 86400,
+              5.5, 0.03);
+  EXPECT_EQ(find(loaded, "failures.per_1000_node_days")->where, "--set");
+  EXPECT_EQ(find(loaded, "recovery.restart_time")->grade, Grade::kPublished);
+  EXPECT_EQ(find(loaded, "recovery.strategy")->grade, Grade::kAssumed);
+  EXPECT_THAT(find(loaded, "recovery.strategy")->where,
+              HasSubstr("runs.toml:"));
+}
+
+TEST(ClusterFile, RefusesFaultsAndPowerThatCannotBe) {
+  EXPECT_THAT(error_of(kSmall, {"recovery.strategy=hope"}),
+              HasSubstr("'recovery.strategy' = \"hope\" must be restart, "
+                        "memory or heal"));
+  EXPECT_THAT(error_of(kSmall, {"failures.repair_tail=0.5"}),
+              HasSubstr("'failures.repair_tail' = 0.5 must be from 1"));
+  // 200 / 1000 faults a day for 5.525 days.
+  EXPECT_THAT(error_of(kSmall, {"failures.per_1000_node_days=200"}),
+              HasSubstr("a mean repair of 5.53 days each node would have 1.1 "
+                        "faults while it is repaired"));
+  EXPECT_THAT(error_of(kSmall, {"failures.spread=0.5"}),
+              HasSubstr("'failures.spread' = 0.5 must be at least 1"));
+  EXPECT_THAT(error_of(kSmall, {"power.wait=5%"}),
+              HasSubstr("'power.idle' = 0.1, 'wait' = 0.05 and 'compute' = 1 "
+                        "must ascend"));
+  EXPECT_THAT(error_of(kSmall, {"failures.slow_factor=0.9"}),
+              HasSubstr("must be at least 1"));
+}
+
 TEST(ClusterFile, RefusesWhatNoClusterCanBe) {
   EXPECT_THAT(error_of(kSmall, {"cluster.gpus=1001"}),
               HasSubstr("'cluster.gpus' = 1001 must be a multiple of "

@@ -70,8 +70,9 @@ double gather_seconds(double bytes, double ranks, const Link& link) {
          latency_of(ranks, link);
 }
 
-double sharded_seconds(double bytes, double ranks, const Link& link) {
-  return bytes / link.bytes_per_second + latency_of(ranks, link);
+double sharded_seconds(double bytes, double ranks, double transfers,
+                       const Link& link) {
+  return bytes / link.bytes_per_second + transfers * latency_of(ranks, link);
 }
 
 double send_seconds(double bytes, const Link& link) {

@@ -39,7 +39,9 @@ Link shared_rings(const Machine& machine, double num_devices, double sharing,
 double all_reduce_seconds(double bytes, double ranks, const Link& link);
 double gather_seconds(double bytes, double ranks, const Link& link);
 // Gathers and scatters of FSDP, in full: 1 / ranks less is within the fit.
-double sharded_seconds(double bytes, double ranks, const Link& link);
+// `transfers`: that the bytes are cut into, each with its latency.
+double sharded_seconds(double bytes, double ranks, double transfers,
+                       const Link& link);
 double send_seconds(double bytes, const Link& link);
 
 // Of an all-to-all of `bytes` a rank to `topk` experts, over `ranks`: inside a

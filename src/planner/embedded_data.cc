@@ -30,6 +30,8 @@
 EMBED(gpus_toml, "gpus.toml")
 EMBED(nodes_toml, "nodes.toml")
 EMBED(networks_toml, "networks.toml")
+EMBED(runs_toml, "runs.toml")
+EMBED(goodput_runs_toml, "goodput_runs.toml")
 EMBED(published_runs_csv, "published_runs.csv")
 EMBED(out_of_memory_csv, "out_of_memory.csv")
 EMBED(single_node_a100_csv, "single_node_a100.csv")

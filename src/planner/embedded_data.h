@@ -9,6 +9,8 @@ namespace colossus::planner {
 std::string_view gpus_toml();
 std::string_view nodes_toml();
 std::string_view networks_toml();
+std::string_view runs_toml();
+std::string_view goodput_runs_toml();
 std::string_view published_runs_csv();
 std::string_view out_of_memory_csv();
 std::string_view single_node_a100_csv();

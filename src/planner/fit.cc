@@ -40,6 +40,7 @@ std::vector<double> weights_of(const std::vector<FitRow>& rows) {
 struct Problem {
   const std::vector<FitRow>& rows;
   const Calibration& start;
+  const Priors& priors;
   std::vector<size_t> numbers;
   std::vector<double> weights;
   Predict predict;
@@ -62,24 +63,50 @@ struct Problem {
       out.push_back(robust(error) * weights[i]);
     }
     for (size_t i = 0; i < numbers.size(); ++i) {
-      const CalibratedNumber& number = calibrated_numbers()[numbers[i]];
-      out.push_back((x[i] - std::log(number.prior)) / number.sigma);
+      const size_t number = numbers[i];
+      out.push_back((x[i] - std::log(priors.value[number])) /
+                    priors.sigma[number]);
     }
   }
 };
 
-Calibration fit(const Problem& problem, ThreadPool& pool) {
+Problem problem_of(FittedTo what, const std::vector<FitRow>& rows,
+                   const Calibration& start, const Priors& priors) {
+  const bool is_memory = what == FittedTo::kMemory;
+  Problem problem{rows,
+                  start,
+                  priors,
+                  {},
+                  weights_of(rows),
+                  is_memory ? published_memory : predicted_seconds,
+                  is_memory ? kMemoryScale : kStepTimeScale};
+  for (const size_t index : numbers_fitted_to(what)) {
+    if (priors.sigma[index] > 0) problem.numbers.push_back(index);
+  }
+  return problem;
+}
+
+// `problem` must outlive the result. The unknowns' start into `x`.
+LeastSquares squares_of(const Problem& problem, std::vector<double>& x) {
   LeastSquares squares;
-  std::vector<double> x;
   for (const size_t index : problem.numbers) {
     x.push_back(std::log(calibrated_value(problem.start, index)));
-    squares.scale.push_back(calibrated_numbers()[index].sigma);
+    squares.scale.push_back(problem.priors.sigma[index]);
   }
-  squares.residuals = [&](const std::vector<double>& at,
-                          std::vector<double>& out) {
+  squares.residuals = [&problem](const std::vector<double>& at,
+                                 std::vector<double>& out) {
     problem.residuals(at, out);
   };
   squares.tolerance = 1e-5;
+  return squares;
+}
+
+Calibration fit(FittedTo what, const std::vector<FitRow>& rows,
+                const Calibration& start, ThreadPool& pool,
+                const Priors& priors) {
+  const Problem problem = problem_of(what, rows, start, priors);
+  std::vector<double> x;
+  const LeastSquares squares = squares_of(problem, x);
   return problem.at(minimize(squares, x, pool));
 }
 
@@ -90,18 +117,40 @@ double published_memory(const RunWorkload& run, const Calibration& c) {
   return run.memory_has_contexts ? use.on_device() : use.reserved();
 }
 
+Priors published_priors() {
+  Priors priors;
+  for (size_t i = 0; i < kNumCalibrated; ++i) {
+    priors.value[i] = calibrated_numbers()[i].prior;
+    priors.sigma[i] = calibrated_numbers()[i].sigma;
+  }
+  return priors;
+}
+
 Calibration fit_step_times(const std::vector<FitRow>& rows,
-                           const Calibration& start, ThreadPool& pool) {
-  return fit({rows, start, numbers_fitted_to(FittedTo::kStepTime),
-              weights_of(rows), predicted_seconds, kStepTimeScale},
-             pool);
+                           const Calibration& start, ThreadPool& pool,
+                           const Priors& priors) {
+  return fit(FittedTo::kStepTime, rows, start, pool, priors);
 }
 
 Calibration fit_memory(const std::vector<FitRow>& rows,
-                       const Calibration& start, ThreadPool& pool) {
-  return fit({rows, start, numbers_fitted_to(FittedTo::kMemory),
-              weights_of(rows), published_memory, kMemoryScale},
-             pool);
+                       const Calibration& start, ThreadPool& pool,
+                       const Priors& priors) {
+  return fit(FittedTo::kMemory, rows, start, pool, priors);
+}
+
+std::array<double, kNumCalibrated> remaining_sigmas(
+    FittedTo what, const std::vector<FitRow>& rows, const Calibration& at,
+    const Priors& priors, ThreadPool& pool) {
+  std::array<double, kNumCalibrated> remaining;
+  remaining.fill(1);
+  const Problem problem = problem_of(what, rows, at, priors);
+  std::vector<double> x;
+  const LeastSquares squares = squares_of(problem, x);
+  const std::vector<double> left = deviations(squares, x, pool);
+  for (size_t i = 0; i < left.size(); ++i) {
+    remaining[problem.numbers[i]] = std::min(1.0, left[i]);
+  }
+  return remaining;
 }
 
 }  // namespace colossus::planner

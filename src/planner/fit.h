@@ -9,6 +9,7 @@
 // number of threads.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,29 @@ struct FitRow {
   std::string group;    // whose rows count as 25 at most
 };
 
+// Where the fit pulls each number to, and how far from there it may go: in
+// the order of calibrated_numbers(). Sigma 0 keeps a number as it starts.
+struct Priors {
+  std::array<double, kNumCalibrated> value{};
+  std::array<double, kNumCalibrated> sigma{};  // of the logarithm
+};
+// Those of calibration.h, from before any run was seen.
+Priors published_priors();
+
 // Numbers fitted to step times; the others keep `start`'s values.
 Calibration fit_step_times(const std::vector<FitRow>& rows,
-                           const Calibration& start, ThreadPool& pool);
+                           const Calibration& start, ThreadPool& pool,
+                           const Priors& priors = published_priors());
 // Those fitted to memory per GPU.
 Calibration fit_memory(const std::vector<FitRow>& rows,
-                       const Calibration& start, ThreadPool& pool);
+                       const Calibration& start, ThreadPool& pool,
+                       const Priors& priors = published_priors());
+
+// What is left of each number's sigma when `rows` have been seen, around `at`:
+// 1: they say nothing of it. For numbers that are not fitted to `what`, 1.
+std::array<double, kNumCalibrated> remaining_sigmas(
+    FittedTo what, const std::vector<FitRow>& rows, const Calibration& at,
+    const Priors& priors, ThreadPool& pool);
 
 // The memory figure that a run's source would print, bytes.
 double published_memory(const RunWorkload& run, const Calibration& calibration);

@@ -1,6 +1,7 @@
 #include "planner/hardware.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -25,6 +26,12 @@ const std::vector<TomlValue>& node_values() {
 const std::vector<TomlValue>& network_values() {
   static const std::vector<TomlValue> values =
       config::toml_values(std::string(networks_toml()), "networks.toml");
+  return values;
+}
+
+const std::vector<TomlValue>& run_values() {
+  static const std::vector<TomlValue> values =
+      config::toml_values(std::string(runs_toml()), "runs.toml");
   return values;
 }
 
@@ -136,6 +143,17 @@ Device device_named(const std::string& name, const std::string& where,
 }
 
 std::vector<std::string> device_names() { return types_of(gpu_values()); }
+
+void read_run_defaults(Cluster& cluster, std::vector<Input>* inputs) {
+  std::vector<QuantityField> fields =
+      quantities_of(cluster.failures, "failures.");
+  for (std::vector<QuantityField> more :
+       {quantities_of(cluster.recovery, "recovery."),
+        quantities_of(cluster.power, "power.")}) {
+    std::move(more.begin(), more.end(), std::back_inserter(fields));
+  }
+  read_quantities(run_values(), fields, Grade::kPublished, inputs);
+}
 
 Node node_named(const std::string& name, const std::string& where,
                 std::vector<Input>* inputs) {

@@ -124,18 +124,93 @@ struct Network {
   }
 };
 
-// Faults and what they cost; the defaults are those of
-// shared/data/failure_rates.md.
+// Faults, and how long a node is away. Rates are per 1,000 node-days of nodes
+// of 8 devices. A *tail* is the mean of a log-normal time over its median: 1 =
+// it is always the same. data/runs.toml has the defaults.
 struct Failures {
-  double per_thousand_node_days = 3.8;  // nodes of 8 devices
-  double repair_seconds = 0;            // median; 0 = not given
+  double per_thousand_node_days = 0;
+  double spread = 1;
+  double burstiness = 0;
+  double repair_seconds = 0;
+  double repair_tail = 1;
+  double silent_per_thousand_node_days = 0;
+  double silent_noticed_seconds = 0;
+  double slow_per_thousand_node_days = 0;
+  double slow_seconds = 0;
+  double slow_factor = 1;
 
   template <typename Visitor>
   void visit_quantities(Visitor& v) {
     v.field("per_1000_node_days", per_thousand_node_days, Unit::kNumber,
             "faults that stop a job, of nodes of 8 GPUs");
+    v.field("spread", spread, Unit::kNumber,
+            "of fleets: 10% are below the rate over this, 10% above the rate "
+            "times this");
+    v.field("burstiness", burstiness, Unit::kNumber,
+            "standard deviation of the rate of 30 days, over its mean");
     v.field("repair_time", repair_seconds, Unit::kSeconds,
             "median, until a faulty node serves again");
+    v.field("repair_tail", repair_tail, Unit::kNumber, "its mean over median");
+    v.field("silent", silent_per_thousand_node_days, Unit::kNumber,
+            "silent corruptions per 1,000 node-days");
+    v.field("silent_noticed_after", silent_noticed_seconds, Unit::kSeconds,
+            "until one is noticed; what was computed since is thrown away");
+    v.field("slow", slow_per_thousand_node_days, Unit::kNumber,
+            "nodes that become slow per 1,000 node-days");
+    v.field("slow_time", slow_seconds, Unit::kSeconds,
+            "until a slow node is replaced");
+    v.field("slow_factor", slow_factor, Unit::kNumber,
+            "a step's time with a slow node over the usual");
+  }
+};
+
+// How a job comes back. strategy:
+//   restart  all processes, from the newest checkpoint
+//   memory   all processes, from copies of the state in the memory of peers,
+//            made each step; from the checkpoint where those are lost too
+//   heal     the ranks that are left replace a lost one from such copies, and
+//            only the step that was under way is made again (Colossus itself)
+struct Recovery {
+  std::string strategy = "restart";
+  double detection_seconds = 0;
+  double detection_tail = 1;
+  double restart_seconds = 0;
+  double restart_tail = 1;
+  double heal_seconds = 0;
+  double heal_tail = 1;
+  double copies_lost = 0;
+  double copy_seconds = 0;
+  double checkpoint_seconds = 0;
+  double checkpoint_bandwidth = 0;
+  double planned_stops_per_day = 0;
+  double spares_suffice = 0;
+
+  template <typename Visitor>
+  void visit_quantities(Visitor& v) {
+    v.field("strategy", strategy, "restart, memory or heal");
+    v.field("detection_time", detection_seconds, Unit::kSeconds,
+            "median, from a fault until the job is stopped");
+    v.field("detection_tail", detection_tail, Unit::kNumber,
+            "its mean over median");
+    v.field("restart_time", restart_seconds, Unit::kSeconds,
+            "median, from there to the next step, state loaded");
+    v.field("restart_tail", restart_tail, Unit::kNumber,
+            "its mean over median");
+    v.field("heal_time", heal_seconds, Unit::kSeconds,
+            "median, from a fault to the next step where ranks heal");
+    v.field("heal_tail", heal_tail, Unit::kNumber, "its mean over median");
+    v.field("copies_lost", copies_lost, Unit::kShare,
+            "of faults, those that take all copies in memory with them");
+    v.field("copy_time", copy_seconds, Unit::kSeconds,
+            "that a copy in memory (strategy memory) holds a step up");
+    v.field("checkpoint_time", checkpoint_seconds, Unit::kSeconds,
+            "that a checkpoint holds training up");
+    v.field("checkpoint_bandwidth", checkpoint_bandwidth, Unit::kBytesPerSecond,
+            "at which all nodes together write it behind the next steps");
+    v.field("planned_stops_per_day", planned_stops_per_day, Unit::kNumber,
+            "of the whole job, each a restart");
+    v.field("spares_suffice", spares_suffice, Unit::kShare,
+            "of the time, that spare nodes should suffice");
   }
 };
 
@@ -143,14 +218,32 @@ struct Power {
   double watts_per_device = 0;  // at the site's meter, all in; 0 = not given
   double site_watts = 0;        // that the grid gives; 0 = not given
   double battery_watts = 0;     // that batteries take over; 0 = not given
+  double battery_joules = 0;    // that they hold; 0 = not given
+  double compute_share = 0;     // of the device's limit
+  double wait_share = 0;
+  double idle_share = 0;
+  double node_over_devices = 1;
+  double swing_seconds = 0;
 
   template <typename Visitor>
   void visit_quantities(Visitor& v) {
     v.field("per_gpu", watts_per_device, Unit::kWatts,
-            "at the site's meter, with its share of everything");
+            "at the site's meter, with its share of everything; absent = "
+            "node_over_gpus times the GPU's limit");
     v.field("site", site_watts, Unit::kWatts, "what the grid gives");
     v.field("batteries", battery_watts, Unit::kWatts,
             "what batteries can take over");
+    v.field("battery_energy", battery_joules, Unit::kJoules,
+            "what batteries hold");
+    v.field("compute", compute_share, Unit::kShare,
+            "of a GPU's limit, what it draws while it computes");
+    v.field("wait", wait_share, Unit::kShare,
+            "the same while it waits for others");
+    v.field("idle", idle_share, Unit::kShare, "the same without a job");
+    v.field("node_over_gpus", node_over_devices, Unit::kNumber,
+            "power of a node over the limits of its GPUs");
+    v.field("swing_time", swing_seconds, Unit::kSeconds,
+            "in which power goes from one to the other");
   }
 };
 
@@ -180,6 +273,7 @@ struct Cluster {
   Node node;
   Network network;
   Failures failures;
+  Recovery recovery;
   Power power;
   Prices prices;
   std::vector<Delivery> deliveries;  // ascending by day; may be empty
@@ -206,6 +300,10 @@ Node node_named(const std::string& name, const std::string& where,
 Network network_named(const std::string& name, const std::string& where,
                       std::vector<Input>* inputs = nullptr);
 std::vector<std::string> device_names();
+
+// What data/runs.toml says of faults, recovery and power; `inputs` as above,
+// their keys those of a cluster's file ("failures.repair_time").
+void read_run_defaults(Cluster& cluster, std::vector<Input>* inputs = nullptr);
 
 // A network's keys below `prefix` ("rails", "tier.NAME.KEY"), tiers in the
 // order of the text; any tier there replaces all that `network` has.

@@ -29,6 +29,7 @@ class Rules {
     check_sizes();
     if (!found_.empty()) return std::move(found_);
     check_ranks();
+    check_nodes();
     check_tensor();
     check_pipeline();
     check_batch();
@@ -92,6 +93,23 @@ class Rules {
             "be the cluster's {} GPUs",
             l_.tensor, l_.pipeline, l_.context, l_.data, l_.num_ranks(),
             c_.num_devices);
+  }
+
+  // Groups of neighbours that straddle nodes would not have the links that
+  // their size promises.
+  void check_nodes() {
+    const int64_t node = c_.node.num_devices;
+    const auto aligned = [&](const char* name, int64_t group) {
+      require(
+          group % node == 0 || node % group == 0,
+          "{} = {} and the {} GPUs of a node: one must be a multiple of the "
+          "other",
+          name, group, node);
+    };
+    if (c_.num_devices <= node) return;
+    aligned("tensor", l_.tensor);
+    if (l_.context > 1) aligned("tensor * context", l_.tensor * l_.context);
+    if (l_.expert > 1) aligned("expert", l_.expert);
   }
 
   void check_tensor() {

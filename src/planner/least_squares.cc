@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace colossus::planner {
 namespace {
@@ -131,6 +132,22 @@ std::vector<double> minimize(const LeastSquares& problem, std::vector<double> x,
     if (before - best.cost < problem.tolerance * before) break;
   }
   return best.x;
+}
+
+std::vector<double> deviations(const LeastSquares& problem,
+                               const std::vector<double>& x, ThreadPool& pool) {
+  const Point point = point_at(problem, x);
+  const NormalEquations equations(jacobian(problem, x, point.r, pool), point.r);
+  std::vector<double> result(x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    Vector unit(x.size(), 0.0), column;
+    unit[i] = 1;
+    const bool solved =
+        solve(equations.matrix, std::move(unit), x.size(), column);
+    result[i] =
+        solved ? std::sqrt(column[i]) : std::numeric_limits<double>::infinity();
+  }
+  return result;
 }
 
 }  // namespace colossus::planner

@@ -23,4 +23,9 @@ struct LeastSquares {
 std::vector<double> minimize(const LeastSquares& problem, std::vector<double> x,
                              ThreadPool& pool);
 
+// At a minimum, how far each unknown may be off, in its scale: the square roots
+// of the diagonal of the inverse of J'J, for residuals whose deviation is 1.
+std::vector<double> deviations(const LeastSquares& problem,
+                               const std::vector<double>& x, ThreadPool& pool);
+
 }  // namespace colossus::planner

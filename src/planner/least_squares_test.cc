@@ -57,5 +57,20 @@ TEST(LeastSquares, LeavesWhatItCannotImprove) {
   EXPECT_EQ(minimize(problem, {5}, pool), Vector{5});
 }
 
+// Two lines through the origin, y = 2 a x at x = 1, 2 (scale 0.5) and b = 3:
+// J'J of a is (0.5 2)^2 + (0.5 4)^2 = 5, of b 1.
+TEST(LeastSquares, KnowsHowFarUnknownsMayBeOff) {
+  LeastSquares problem;
+  problem.residuals = [](const std::vector<double>& x,
+                         std::vector<double>& out) {
+    out = {2 * x[0] - 2, 4 * x[0] - 4, x[1] - 3};
+  };
+  problem.scale = {0.5, 1};
+  ThreadPool pool(1);
+  const std::vector<double> off = deviations(problem, {1, 3}, pool);
+  EXPECT_NEAR(off[0], 1 / std::sqrt(5), 1e-6);
+  EXPECT_NEAR(off[1], 1, 1e-6);
+}
+
 }  // namespace
 }  // namespace colossus::planner

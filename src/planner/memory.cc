@@ -1,6 +1,7 @@
 #include "planner/memory.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "planner/layer_shape.h"
 
@@ -9,7 +10,14 @@ namespace {
 
 constexpr double kElement = 2;  // bytes, of activations
 
-// Parameters of the first stage on one rank.
+// What decides a stage's memory.
+struct Stage {
+  double layers;
+  bool has_embedding, has_head;
+  double in_flight;  // micro-batches whose activations it holds
+};
+
+// Parameters of a stage on one rank.
 struct Held {
   double layer;       // of one layer, without routed experts
   double table;       // embedding, and the head where it is another
@@ -18,16 +26,17 @@ struct Held {
   double replicas, expert_replicas;
 };
 
-// With several stages, the first holds the embedding alone.
-Held held_by(const Workload& workload, const LayerShape& a) {
+Held held_by(const Workload& workload, const LayerShape& a,
+             const Stage& stage) {
   const Layout& layout = workload.layout;
-  const bool both = layout.pipeline == 1 && !workload.model->tie_embeddings;
-  const double layers = workload.stages.first;
+  const bool both =
+      stage.has_embedding && stage.has_head && !workload.model->tie_embeddings;
+  const bool none = !stage.has_embedding && !stage.has_head;
   Held held;
   held.layer = (a.attention_parameters + a.ffn_parameters) / a.t;
-  held.table = a.V * a.h / a.t * (both ? 2 : 1);
-  held.parameters = layers * held.layer + held.table;
-  held.experts = layers * a.local_experts * a.expert_parameters;
+  held.table = a.V * a.h / a.t * (both ? 2 : none ? 0 : 1);
+  held.parameters = stage.layers * held.layer + held.table;
+  held.experts = stage.layers * a.local_experts * a.expert_parameters;
   held.replicas = static_cast<double>(layout.data * layout.context);
   held.expert_replicas =
       std::max(1.0, held.replicas * a.t / static_cast<double>(layout.expert));
@@ -50,13 +59,18 @@ double states(const Workload& workload, const Held& held) {
          (4 + 12 / held.expert_replicas) * held.experts;
 }
 
-// M2: two layers with their gradients, embedding and head; where weights are
-// gathered once a step, the stage with its gradients in fp32.
+// M2: two layers with their gradients, embedding and head; where gradients
+// alone are sharded, the stage's weights and two layers' gradients; where
+// weights are gathered once a step, the stage with its gradients in fp32.
 double gathered(const Workload& workload, const Held& held) {
   if (!workload.is_fully_sharded()) return 0;
   const bool whole_stage =
       workload.software.fsdp_once_with_pipeline && workload.layout.pipeline > 1;
-  return whole_stage ? 6 * held.parameters : 8 * held.layer + 3 * held.table;
+  if (whole_stage) return 6 * held.parameters;
+  if (workload.layout.zero_stage == 2) {
+    return 2 * held.parameters + 4 * held.layer;
+  }
+  return 8 * held.layer + 3 * held.table;
 }
 
 // M3: bytes a token of one layer (arXiv 2205.05198, section 4, without
@@ -120,45 +134,30 @@ double live_logits(const Workload& workload, const LayerShape& a,
   return bytes * a.tok * a.V / a.t;
 }
 
-// Micro-batches that the first stage holds (arXiv 2104.04473, section 2.2).
-double in_flight(const Workload& workload) {
+// Micro-batches that stage 0 or 1 holds (arXiv 2104.04473, section 2.2): p - i;
+// interleaved, of v chunks, ((v - 1) p + 2 (p - 1 - i) + 1) / v.
+double in_flight(const Workload& workload, double stage) {
   const auto stages = static_cast<double>(workload.layout.pipeline);
-  if (stages == 1) return 1;
-  const auto chunks = static_cast<double>(workload.layout.num_chunks());
+  const auto chunks = static_cast<double>(workload.layout.virtual_stages);
   const double interleaved =
-      workload.layout.virtual_stages > 1 ? (stages - 1) / chunks : 0;
-  return std::min(workload.num_micro_batches(), stages * (1 + interleaved));
+      ((chunks - 1) * stages + 2 * (stages - 1 - stage) + 1) / chunks;
+  const double held = chunks > 1 ? interleaved : stages - stage;
+  return std::min(workload.num_micro_batches(), held);
 }
 
-// M3, M4: the first stage with its micro-batches in flight, or the last with
-// one and the logits.
-void add_activations(const Workload& workload, const LayerShape& a,
-                     const Calibration& calibration, MemoryUse& use) {
+MemoryUse use_of(const Workload& workload, const LayerShape& a,
+                 const Calibration& calibration, const Stage& stage) {
   const LayerActivations layer = activations_of(workload, a);
-  const double stage =
-      kept_a_token(workload, layer) * a.tok * workload.stages.first;
-  const double work = live_layer(workload, layer, a);
-  const double end = std::max(live_logits(workload, a, calibration), work);
-  const double first = stage * in_flight(workload);
-  const bool is_one_stage = workload.layout.pipeline == 1;
-  if (is_one_stage || stage + end > first + work) {
-    use.activations = stage;
-    use.live = end;
-  } else {
-    use.activations = first;
-    use.live = work;
-  }
-}
-
-}  // namespace
-
-MemoryUse memory_use(const Workload& workload, const Calibration& calibration) {
-  const LayerShape shape(workload);
-  const Held held = held_by(workload, shape);
+  const Held held = held_by(workload, a, stage);
   MemoryUse use;
   use.states = states(workload, held);
   use.gathered = gathered(workload, held);
-  add_activations(workload, shape, calibration, use);
+  use.activations =
+      kept_a_token(workload, layer) * a.tok * stage.layers * stage.in_flight;
+  use.live = live_layer(workload, layer, a);
+  if (stage.has_head) {
+    use.live = std::max(use.live, live_logits(workload, a, calibration));
+  }
   // M5: DeepSpeed's, of its sharded optimizer.
   use.buffers =
       workload.layout.zero_stage == 1 ? workload.software.bucket_bytes : 0;
@@ -166,6 +165,46 @@ MemoryUse memory_use(const Workload& workload, const Calibration& calibration) {
   use.fragments = use.reserve * calibration.unreturned_reserve;
   use.contexts = calibration.context_bytes;
   return use;
+}
+
+}  // namespace
+
+MemoryUse memory_use(const Workload& workload, const Calibration& calibration) {
+  const LayerShape shape(workload);
+  const StageLayers& layers = workload.stages;
+  const int64_t stages = workload.layout.pipeline;
+  if (stages == 1) {
+    return use_of(workload, shape, calibration, {layers.first, true, true, 1});
+  }
+  MemoryUse heaviest =
+      use_of(workload, shape, calibration,
+             {layers.first, true, false, in_flight(workload, 0)});
+  const auto consider = [&](const Stage& stage) {
+    const MemoryUse use = use_of(workload, shape, calibration, stage);
+    if (use.allocated() > heaviest.allocated()) heaviest = use;
+  };
+  consider({layers.last, false, true, 1});
+  // Where the embedding is a slot, the second stage has a layer more.
+  if (stages > 2 && layers.second > layers.first) {
+    consider({layers.second, false, false, in_flight(workload, 1)});
+  }
+  return heaviest;
+}
+
+// Of L layers on p stages one has at least ceil(L / p). It can be taken for the
+// first, which holds most micro-batches and the embedding, or, where the
+// embedding counts as a layer, the second: chunks are dealt the fuller ones
+// first. Interleaving holds more micro-batches, not fewer.
+double least_needed_bytes(const Workload& workload,
+                          const Calibration& calibration) {
+  const LayerShape shape(workload);
+  const auto stages = static_cast<double>(workload.layout.pipeline);
+  Stage stage = {std::ceil(shape.L / stages), false, false, 1};
+  if (stages == 1) stage.has_embedding = stage.has_head = true;
+  if (stages > 2) {
+    stage.in_flight = std::min(workload.num_micro_batches(), stages - 1);
+  }
+  return use_of(workload, shape, calibration, stage).needed();
 }
 
 }  // namespace colossus::planner

@@ -1,6 +1,6 @@
-// M1 to M6: memory of the heaviest rank: the first stage, which holds the most
-// micro-batches, or the last, which holds the logits. Formulas and sources
-// stand in docs/planner.md.
+// M1 to M6: memory of the heaviest rank: of the first stage, which holds the
+// most micro-batches, the second, where the first has a layer less, or the
+// last, which holds the logits. Formulas and sources stand in docs/planner.md.
 #pragma once
 
 #include "planner/calibration.h"
@@ -33,5 +33,10 @@ struct MemoryUse {
 
 // Allocates nothing.
 MemoryUse memory_use(const Workload& workload, const Calibration& calibration);
+
+// A bound: no way to deal layers out to this many stages, with any slots and
+// any virtual stages, needs less. `workload.stages` is not read.
+double least_needed_bytes(const Workload& workload,
+                          const Calibration& calibration);
 
 }  // namespace colossus::planner

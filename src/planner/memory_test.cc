@@ -93,6 +93,32 @@ TEST(MemoryUse, TheFirstStageHoldsManyMicroBatches) {
   EXPECT_EQ(use_of(plain).live, 131072000);
 }
 
+// 11 layers and the embedding on 4 stages: 2, 3, 3, 3. The second holds 3
+// layers of 786,432 parameters and 3 micro-batches, the first 2, the table and
+// 4.
+TEST(MemoryUse, TheSecondStageCanBeTheHeaviest) {
+  PlainWorkload plain;
+  plain.model.num_layers = 11;
+  plain.workload.layout.pipeline = 4;
+  plain.workload.layout.embedding_slot = true;
+  plain.workload.global_batch_sequences = 16;
+  plain.workload.stages = stage_layers(11, plain.workload.layout);
+  EXPECT_EQ(use_of(plain).states, 16 * 3 * 786432);
+  EXPECT_EQ(use_of(plain).activations, 3 * 3 * 128 * 8192);
+  // A wide table makes it the last, which has 3 layers and the head.
+  plain.model.vocab_size = 65536;
+  EXPECT_EQ(use_of(plain).states, 16 * (3 * 786432 + 65536 * 256));
+}
+
+// M2: the stage's weights stay whole, gradients of two layers do for a while.
+TEST(MemoryUse, ShardedGradientsLeaveTheWeightsWhole) {
+  PlainWorkload plain;
+  plain.workload.layout.data = 8;
+  plain.workload.layout.zero_stage = 2;
+  EXPECT_EQ(use_of(plain).states, 2 * kParameters);
+  EXPECT_EQ(use_of(plain).gathered, 2 * kParameters + 4 * 786432);
+}
+
 // With sequence parallelism of 4: norms 2 x 4 x 64, heads and feed-forward a
 // quarter of 6144; 3 inputs of 2 x 256 gathered.
 TEST(MemoryUse, SequenceParallelismCutsTheNormsToo) {

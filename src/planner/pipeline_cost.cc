@@ -28,20 +28,30 @@ double sends(const CostInputs& in) {
 }  // namespace
 
 StageLayers stage_layers(int64_t num_layers, const Layout& layout) {
-  if (layout.pipeline == 1) {
+  const int64_t stages = layout.pipeline, chunks = layout.num_chunks();
+  if (stages == 1) {
     const auto all = static_cast<double>(num_layers);
-    return {all, all, all};
+    return {all, all, all, all};
   }
   const int64_t slots =
       num_layers + (layout.embedding_slot ? 1 : 0) + (layout.head_slot ? 1 : 0);
-  const int64_t chunks = layout.num_chunks();
-  const int64_t per_stage =
-      (slots + chunks - 1) / chunks * layout.virtual_stages;
-  const int64_t last =
-      slots - (layout.pipeline - 1) * per_stage - (layout.head_slot ? 1 : 0);
-  return {static_cast<double>(per_stage),
-          static_cast<double>(per_stage - (layout.embedding_slot ? 1 : 0)),
-          static_cast<double>(std::max<int64_t>(last, 0))};
+  const int64_t full = (slots + chunks - 1) / chunks;
+  const int64_t rest = slots - full * (chunks - 1);
+  const auto slots_of = [&](int64_t stage) {
+    if (rest >= 1) {
+      const int64_t missing = stage == stages - 1 ? full - rest : 0;
+      return full * layout.virtual_stages - missing;
+    }
+    const int64_t fuller = (slots % chunks + stages - 1 - stage) / stages;
+    return slots / chunks * layout.virtual_stages + fuller;
+  };
+  const int64_t first = slots_of(0), last = slots_of(stages - 1);
+  const int64_t second =
+      stages == 2 ? last - (layout.head_slot ? 1 : 0) : slots_of(1);
+  return {static_cast<double>(first),
+          static_cast<double>(first - (layout.embedding_slot ? 1 : 0)),
+          static_cast<double>(second),
+          static_cast<double>(last - (layout.head_slot ? 1 : 0))};
 }
 
 PipelineCost pipeline_cost(const CostInputs& in, double layer, double head) {

@@ -335,6 +335,7 @@ class Inputs {
                                : std::gcd(c.num_devices, c.node.num_devices);
     }
     c.network = network_named(c.node.network, run_.id);
+    read_run_defaults(c);
     validate(c, run_.id);
   }
 

@@ -46,16 +46,16 @@ void add_fsdp(const CostInputs& in, const LayerCost& layer, double head,
   const bool scatters_once =
       software.fsdp_once_with_pipeline && layout.pipeline > 1;
   const bool gathers_once = scatters_once || layout.zero_stage == 2;
-  const double all_gather =
-      sharded_seconds(software.fsdp_gather_bytes * shards.parameters,
-                      shards.replicas, shards.link);
-  const double all_scatter =
-      sharded_seconds(software.fsdp_scatter_bytes * shards.parameters,
-                      shards.replicas, shards.link);
-  const double gather = gathers_once ? 0 : all_gather;
-  const double scatter = scatters_once ? 0 : all_scatter;
   const double layers =
       layout.pipeline == 1 ? in.shape.L : in.workload.stages.heaviest;
+  const double all_gather =
+      sharded_seconds(software.fsdp_gather_bytes * shards.parameters,
+                      shards.replicas, layers, shards.link);
+  const double all_scatter =
+      sharded_seconds(software.fsdp_scatter_bytes * shards.parameters,
+                      shards.replicas, layers, shards.link);
+  const double gather = gathers_once ? 0 : all_gather;
+  const double scatter = scatters_once ? 0 : all_scatter;
   const double forward = layers * layer.forward() + head / 3;
   const double backward =
       layers * (layer.backward() + layer.recompute) + head * 2 / 3;
@@ -78,19 +78,27 @@ double exchanged_bytes(const Workload& workload) {
   return reduced + 2;
 }
 
+// T16: experts over their own replicas, which lie apart in the network.
+double expert_exchange(const CostInputs& in, const Shards& shards) {
+  if (!in.shape.has_experts || shards.expert_replicas <= 1) return 0;
+  const Workload& workload = in.workload;
+  Link link =
+      network(*workload.machine, workload.num_devices(), in.calibration);
+  link.bytes_per_second =
+      std::min(link.bytes_per_second, shards.link.bytes_per_second);
+  const double bytes = workload.software.gradient_bytes + 2;
+  return gather_seconds(bytes * shards.expert_parameters,
+                        shards.expert_replicas, link);
+}
+
+// FSDP shards no experts.
 void add_gradients(const CostInputs& in, const Shards& shards,
                    ShardingCost& cost) {
   const Workload& workload = in.workload;
-  double seconds = gather_seconds(exchanged_bytes(workload) * shards.parameters,
-                                  shards.replicas, shards.link);
-  if (in.shape.has_experts && shards.expert_replicas > 1) {
-    Link link =
-        network(*workload.machine, workload.num_devices(), in.calibration);
-    link.bytes_per_second =
-        std::min(link.bytes_per_second, shards.link.bytes_per_second);
-    const double bytes = workload.software.gradient_bytes + 2;
-    seconds += gather_seconds(bytes * shards.expert_parameters,
-                              shards.expert_replicas, link);
+  double seconds = expert_exchange(in, shards);
+  if (!workload.is_fully_sharded()) {
+    seconds += gather_seconds(exchanged_bytes(workload) * shards.parameters,
+                              shards.replicas, shards.link);
   }
   const double exposed = workload.software.overlaps_gradients
                              ? in.calibration.gradient_exposed
@@ -106,9 +114,8 @@ ShardingCost sharding_cost(const CostInputs& in, const LayerCost& layer,
   ShardingCost cost;
   if (in.workload.is_fully_sharded()) {
     add_fsdp(in, layer, head, shards, cost);
-  } else {
-    add_gradients(in, shards, cost);
   }
+  add_gradients(in, shards, cost);
   const double sharing =
       in.workload.layout.zero_stage > 0 ? shards.replicas : 1;
   cost.optimizer_seconds = kOptimizerBytes *

@@ -38,13 +38,6 @@ void add_layers(const LayerCost& layer, double times, Sum& sum) {
   sum.add(Term::kHostWait, layer.host_wait * times);
 }
 
-// T17: stragglers, for each doubling beyond one node.
-double jitter_seconds(const Workload& workload, const Calibration& calibration,
-                      double seconds) {
-  const double doublings = std::log2(std::max(1.0, workload.num_devices() / 8));
-  return calibration.jitter * doublings * seconds;
-}
-
 }  // namespace
 
 const char* term_name(Term term) {
@@ -62,10 +55,19 @@ const char* term_name(Term term) {
   return kNames[static_cast<size_t>(term)];
 }
 
+double jitter_share(double num_devices, const Calibration& calibration) {
+  const double doublings = std::log2(std::max(1.0, num_devices / 8));
+  return calibration.jitter * doublings;
+}
+
 StepCost step_cost(const Workload& workload, const Calibration& calibration) {
   const CostInputs inputs(workload, calibration);
-  const LayerCost layer = layer_cost(inputs);
-  const double head = head_seconds(inputs);
+  return step_cost(inputs, layer_cost(inputs), head_seconds(inputs));
+}
+
+StepCost step_cost(const CostInputs& inputs, const LayerCost& layer,
+                   double head) {
+  const Workload& workload = inputs.workload;
   const PipelineCost pipeline = pipeline_cost(inputs, layer.seconds(), head);
   const ShardingCost sharding = sharding_cost(inputs, layer, head);
   const double micro_batches = workload.num_micro_batches();
@@ -83,7 +85,8 @@ StepCost step_cost(const Workload& workload, const Calibration& calibration) {
   sum.add(Term::kGradients, sharding.gradient_seconds);
   sum.add(Term::kOptimizer, sharding.optimizer_seconds);
   sum.add(Term::kJitter,
-          jitter_seconds(workload, calibration, sum.cost().seconds));
+          jitter_share(workload.num_devices(), inputs.calibration) *
+              sum.cost().seconds);
   return sum.cost();
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "planner/calibration.h"
+#include "planner/layer_cost.h"
 #include "planner/workload.h"
 
 namespace colossus::planner {
@@ -46,8 +47,16 @@ struct StepCost {
   double of(Term term) const { return terms[static_cast<size_t>(term)]; }
 };
 
+// T17: stragglers, for each doubling beyond one node; of the other terms.
+double jitter_share(double num_devices, const Calibration& calibration);
+
 // Allocates nothing: a few microseconds. The layout keeps the rules of
 // layout.h.
 StepCost step_cost(const Workload& workload, const Calibration& calibration);
+
+// The same from what layouts have in common that differ in pipeline, chunks,
+// slots, data and ZeRO stage alone: the costs of a layer and of the head.
+StepCost step_cost(const CostInputs& inputs, const LayerCost& layer,
+                   double head_seconds);
 
 }  // namespace colossus::planner

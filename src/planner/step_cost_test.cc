@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <vector>
 
 #include "planner/cost_test_util.h"
 
@@ -237,7 +239,30 @@ TEST(StageLayers, DealLayersAndSlots) {
   stages = stage_layers(70, layout);
   EXPECT_EQ(stages.heaviest, 6);
   EXPECT_EQ(stages.first, 5);
+  EXPECT_EQ(stages.second, 6);
   EXPECT_EQ(stages.last, 5);
+}
+
+// The closed form is the list of chunks, for every way to deal up to 20 layers.
+TEST(StageLayers, AreTheSumsOfTheirChunks) {
+  Transformer model;
+  Layout layout;
+  for (int i = 0; i < 20 * 8 * 8 * 4; ++i) {
+    model.num_layers = 1 + i % 20;
+    layout.pipeline = 2 + i / 20 % 8;
+    layout.virtual_stages = 1 + i / 160 % 8;
+    layout.embedding_slot = i / 1280 % 2 == 1;
+    layout.head_slot = i / 2560 == 1;
+    const std::vector<int64_t> list = layers_of_stages(model, layout);
+    if (list.empty()) continue;
+    const StageLayers stages = stage_layers(model.num_layers, layout);
+    EXPECT_EQ(stages.first, list.front());
+    EXPECT_EQ(stages.second, list[1]);
+    EXPECT_EQ(stages.last, list.back());
+    const int64_t most = *std::max_element(list.begin() + 1, list.end());
+    EXPECT_EQ(stages.heaviest,
+              std::max(list.front() + layout.embedding_slot, most));
+  }
 }
 
 // T13, T15: 2 stages of 2 layers; the last has the head too. The bubble is one
@@ -288,6 +313,32 @@ TEST(StepCost, ShardedWeightsComeForEveryMicroBatch) {
   plain.workload.layout.zero_stage = 2;  // gathered once
   EXPECT_NEAR(term(plain, Term::kShardedWeights),
               2 * 7340032 / 8e10 + 7340032 / 8e10, 1e-12);
+}
+
+// 4 layers' gathers and scatters wait for log2 16 steps of 1 us each.
+TEST(StepCost, ShardedWeightsComeLayerByLayer) {
+  PlainWorkload plain;
+  plain.workload.layout.data = 16;
+  plain.workload.layout.zero_stage = 3;
+  plain.workload.global_batch_sequences = 16;
+  plain.calibration.fsdp_slowdown = 1;
+  const double without = term(plain, Term::kShardedWeights);
+  plain.machine.tiers[0].latency = 1e-6;
+  EXPECT_NEAR(term(plain, Term::kShardedWeights) - without, 3 * 4 * 4e-6,
+              1e-12);
+}
+
+// T16: FSDP leaves experts to their 2 replicas: 4 bytes of 4 layers x 2 experts
+// x 131,072, half of it.
+TEST(StepCost, ShardedWeightsLeaveExpertsToTheirReplicas) {
+  PlainWorkload plain;
+  with_experts(plain);
+  plain.workload.layout.data = 8;
+  plain.workload.layout.expert = 4;
+  plain.workload.layout.zero_stage = 3;
+  plain.workload.global_batch_sequences = 8;
+  EXPECT_DOUBLE_EQ(term(plain, Term::kGradients),
+                   4 * 4 * 2 * 131072.0 / 2 / 1e10);
 }
 
 // T16: an all-reduce of 2 bytes a parameter over 8 ranks at 1e11; with a

@@ -34,8 +34,9 @@ std::string family_of(const PublishedRun& run) {
   return run.framework.empty() ? "unknown" : run.framework;
 }
 
+// A user's own rows have no grade.
 bool counts(const PublishedRun& run) {
-  return run.is_first_hand() && run.step_seconds();
+  return (run.quality.empty() || run.is_first_hand()) && run.step_seconds();
 }
 
 // Rows that count, in the order of the table; the rest of those that ought to
@@ -245,6 +246,16 @@ Fitting fitting_of(const std::vector<Row>& rows, const Calibration& c) {
   return result;
 }
 
+// What is computed from predictions, whosever they are.
+void finish(const std::vector<Row>& rows, Validation& validation) {
+  add_baseline(rows, validation.runs);
+  anchor_all(validation.runs);
+  add_intervals(validation.runs);
+  validation.fitting = fitting_of(rows, validation.calibration);
+  validation.groups = group_errors(validation.runs);
+  validation.measures = measures_of(validation);
+}
+
 }  // namespace
 
 bool ScoredRun::is_in(RunGroup group) const {
@@ -280,13 +291,25 @@ Validation validate_planner(const std::vector<PublishedRun>& runs,
     }
     validation.runs.push_back(scored(row, at->second));
   }
-  add_baseline(rows, validation.runs);
-  anchor_all(validation.runs);
-  add_intervals(validation.runs);
   add_memory(rows, fitted, all, pool, validation.runs);
-  validation.fitting = fitting_of(rows, all);
-  validation.groups = group_errors(validation.runs);
-  validation.measures = measures_of(validation);
+  finish(rows, validation);
+  return validation;
+}
+
+Validation validate_calibration(const std::vector<PublishedRun>& runs,
+                                const Calibration& calibration) {
+  Validation validation;
+  validation.calibration = calibration;
+  validation.is_left_out = false;
+  const std::vector<Row> rows = rows_of(runs, &validation.unpredicted);
+  for (const Row& row : rows) {
+    validation.runs.push_back(scored(row, calibration));
+    if (!row.run.mem_gib_per_gpu) continue;
+    const double bytes = published_memory(row.workload, calibration);
+    validation.runs.back().memory =
+        bytes / (*row.run.mem_gib_per_gpu * kGibibyte) - 1;
+  }
+  finish(rows, validation);
   return validation;
 }
 

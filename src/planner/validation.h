@@ -80,12 +80,17 @@ struct Validation {
   std::vector<Measure> measures;
   Fitting fitting;
   Calibration calibration;  // fitted to all rows of the table fitted to
+  bool is_left_out = true;  // no row was seen by the fit that predicted it
 };
 
-// Scores the timed first-hand rows of `runs`; fits on those of `table` (the
-// shipped runs; `runs` may be the same rows).
+// Scores the timed first-hand rows of `runs`, and those without a grade; fits
+// on those of `table` (the shipped runs; `runs` may be the same rows).
 Validation validate_planner(const std::vector<PublishedRun>& runs,
                             const std::vector<PublishedRun>& table,
                             ThreadPool& pool);
+
+// The same rows under one calibration, which may have seen them.
+Validation validate_calibration(const std::vector<PublishedRun>& runs,
+                                const Calibration& calibration);
 
 }  // namespace colossus::planner

@@ -137,5 +137,26 @@ TEST(Validation, AnchorsAreNotScored) {
   }
 }
 
+// A user's rows have no grade, and are scored under the calibration given.
+TEST(Validation, ScoresRowsWithoutAGradeUnderACalibration) {
+  std::vector<PublishedRun> runs;
+  for (PublishedRun run : shipped_runs()) {
+    run.quality.clear();
+    if (run.family == "mpt" && runs.size() < 5) runs.push_back(run);
+  }
+  const Validation ours = validate_calibration(runs, Calibration());
+  ASSERT_EQ(ours.runs.size(), 5U);
+  EXPECT_FALSE(ours.is_left_out);
+  Calibration slower;
+  for (size_t i = 0; i < kNumCalibrated; ++i) {
+    if (std::string(calibrated_numbers()[i].name).starts_with("bf16")) {
+      calibrated_value(slower, i) /= 2;
+    }
+  }
+  const Validation other = validate_calibration(runs, slower);
+  EXPECT_GT(other.runs[0].predicted_seconds,
+            1.3 * ours.runs[0].predicted_seconds);
+}
+
 }  // namespace
 }  // namespace colossus::planner

@@ -14,12 +14,13 @@ namespace colossus::planner {
 // Decoder layers of stages, MTP's among them.
 struct StageLayers {
   double heaviest = 0;  // embedding's slot counted as a layer
-  double first = 0;
-  double last = 0;  // without the head's slot
+  double first = 0;     // without it
+  double second = 0;    // the first again, where there is one stage
+  double last = 0;      // without the head's slot
 };
 
-// Of `num_layers` and the layout's slots, chunks are dealt ceil(slots / chunks)
-// each, and the last stage gets what is left.
+// Of `num_layers` and the layout's slots, dealt out to chunks as
+// layers_of_chunks does.
 StageLayers stage_layers(int64_t num_layers, const Layout& layout);
 
 struct Workload {

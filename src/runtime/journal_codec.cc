@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "runtime/crc32c.h"
-#include "runtime/utf8.h"
+#include "base/utf8.h"
 
 namespace colossus::runtime {
 namespace {

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "config/load_config.h"
 #include "runtime/history.h"
-#include "runtime/html.h"
-#include "runtime/report_assets.h"
+#include "drawing/html.h"
+#include "drawing/page.h"
 #include "runtime/report_parts.h"
 
 namespace colossus::runtime {
@@ -61,19 +61,12 @@ std::string report_html(const std::string& run_name, const RunHistory& history,
                         const std::string& config_toml) {
   const ReportInput input{run_name, history, config_toml,
                           config_of(config_toml)};
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, "
-      "initial-scale=1\">\n";
-  html += element("title", "", escape_html(run_name) + " - training report");
-  html += "\n<style>" + std::string(report_css()) + "</style>\n</head>\n";
-  html += "<body>\n<main>\n" + header_html(input) + cards_html(input) +
-          facts_html(input) + charts_html(input) + samples_html(input) +
-          time_html(input) + events_html(input) + config_html(input) +
-          "<footer>Written by Colossus from the run&#39;s journal.</footer>\n"
-          "</main>\n<script>" +
-          std::string(report_script()) + "</script>\n</body>\n</html>\n";
-  return html;
+  return drawing::page_html(
+      run_name + " - training report",
+      header_html(input) + cards_html(input) + facts_html(input) +
+          charts_html(input) + samples_html(input) + time_html(input) +
+          events_html(input) + config_html(input) +
+          "<footer>Written by Colossus from the run&#39;s journal.</footer>\n");
 }
 
 }  // namespace colossus::runtime

@@ -5,10 +5,16 @@
 
 #include "runtime/report_parts.h"
 #include "runtime/svg_heat_map.h"
-#include "runtime/svg_plot.h"
+#include "drawing/svg_plot.h"
 
 namespace colossus::runtime {
 namespace {
+
+using drawing::Curve;
+using drawing::CurvePoint;
+using drawing::LinePlot;
+using drawing::plot_html;
+using drawing::smoothed;
 
 template <typename Event>
 Curve curve_of(const std::vector<Event>& events, double Event::*field,

@@ -6,9 +6,15 @@
 #include <string>
 
 #include "config/config.h"
+#include "drawing/html.h"
 #include "runtime/history.h"
 
 namespace colossus::runtime {
+
+using drawing::compact_count;
+using drawing::element;
+using drawing::escape_html;
+using drawing::short_number;
 
 // What the parts show. `config` is missing where the text is not a config that
 // this program understands.

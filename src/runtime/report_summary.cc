@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "runtime/html.h"
+#include "drawing/html.h"
 #include "runtime/report_parts.h"
 
 namespace colossus::runtime {

@@ -8,9 +8,9 @@
 #include "base/fields.h"
 #include "base/strings.h"
 #include "config/toml.h"
-#include "runtime/html.h"
+#include "drawing/html.h"
 #include "runtime/report_parts.h"
-#include "runtime/utf8.h"
+#include "base/utf8.h"
 
 namespace colossus::runtime {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "runtime/crc32c.h"
 #include "runtime/protobuf.h"
-#include "runtime/utf8.h"
+#include "base/utf8.h"
 
 namespace colossus::runtime {
 namespace {

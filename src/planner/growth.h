@@ -1,0 +1,45 @@
+// When a run ends that starts on some day, while its cluster is still being
+// built: it takes in what is delivered.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "planner/hardware.h"
+
+namespace colossus::planner {
+
+// The time during which the run had one number of devices. Days since
+// 1970-01-01, with fractions.
+struct GrowthPhase {
+  double first_day = 0;
+  double last_day = 0;
+  int64_t num_devices = 0;
+  double num_tokens = 0;  // trained in it
+};
+
+struct Growth {
+  bool ends = false;     // false: no number of devices that it gets can train
+  double start_day = 0;  // when the first step begins
+  double end_day = 0;
+  double num_tokens = 0;
+  double resize_days = 0;  // spent growing
+  std::vector<GrowthPhase> phases;
+};
+
+// A run of `num_tokens` from the morning of `start_day` on, or of the first
+// delivery, if that is later. `tokens_per_second` says what a number of devices
+// in service trains, all losses taken off; 0 = that number cannot train, the
+// run waits for the next. Each growth stops it for `resize_seconds`, in which
+// nothing is trained. `deliveries` ascend by day (cluster_file.h checks it).
+Growth plan_growth(const std::vector<Delivery>& deliveries, int64_t start_day,
+                   double num_tokens,
+                   const std::function<double(int64_t)>& tokens_per_second,
+                   double resize_seconds);
+
+// A line a phase, and the date of the end.
+std::string growth_text(const Growth& growth);
+
+}  // namespace colossus::planner
