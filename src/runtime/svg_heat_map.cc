@@ -14,7 +14,6 @@ namespace colossus::runtime {
 namespace {
 
 using drawing::element;
-using drawing::escape_html;
 
 constexpr size_t kMaxCells = 8000;    // of the whole page
 constexpr double kCellHeight = 0.92;  // of a row: a gap tells rows apart

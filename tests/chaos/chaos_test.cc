@@ -76,6 +76,7 @@ class ChaosTest : public RunFixture {
   void check(const LiveRun& run, const std::string& folder);
 
   std::optional<runtime::RunHistory> quiet_;
+  int64_t num_seeds_ = 0, num_struck_ = 0;
 };
 
 // One run and what is done to it.
@@ -233,7 +234,8 @@ void ChaosTest::survive(uint64_t seed) {
     if (!chaos.inflict(fault)) break;
   }
   ASSERT_TRUE(chaos.look_until([&] { return run.is_over(); }));
-  EXPECT_GE(chaos.num_struck(), kFaults / 2);  // else nothing was shown
+  ++num_seeds_;
+  num_struck_ += chaos.num_struck();
   ASSERT_FALSE(run.hash().empty()) << text_of_file(run.log_path());
   // Nobody but the user wakes a viewer.
   for (const RunProcess& left : run.processes()) {
@@ -264,6 +266,9 @@ TEST_F(ChaosTest, WhateverIsKilledOrStoppedTheBitsAreThoseOfAQuietRun) {
     if (HasFailure()) break;  // its folder stays for a look
     std::filesystem::remove_all(folder_of(seed));
   }
+  // Else nothing was shown. A single run may be over sooner: it ends while a
+  // coordinator that was stopped for long has nobody wait for the next fault.
+  EXPECT_GE(num_struck_, num_seeds_ * kFaults / 2);
 }
 
 TEST(ChaosPlan, ASeedDrawsTheSameFaultsAndAnotherOneOthers) {
