@@ -253,5 +253,101 @@ TEST(PlanCalibrate, NamesWhatIsWrongWithLineAndColumn) {
   expect_refused({"plan", "calibrate", missing.c_str()}, "none.csv");
 }
 
+TEST(PlanGoodput, ForecastsARunAndSaysWhatItRestsOn) {
+  const std::string cluster = kConfigs + "colossus-100k.toml";
+  const Result words =
+      run_with({"plan", "goodput", "--cluster", cluster.c_str(), "--gpus",
+                "80000", "--runs", "0"});
+  EXPECT_EQ(words.exit_code, kExitDone) << words.err;
+  EXPECT_THAT(words.out, HasSubstr("a job of 80000 GPUs"));
+  EXPECT_THAT(words.out, HasSubstr("recovery.strategy"));
+  EXPECT_THAT(words.out, HasSubstr("not simulated"));
+  const Result json = run_with({"plan", "goodput", "--cluster", cluster.c_str(),
+                                "--runs", "2", "--time", "1 day", "--json"});
+  EXPECT_EQ(json.exit_code, kExitDone) << json.err;
+  EXPECT_THAT(json.out, HasSubstr("\"simulated_without_tails\""));
+}
+
+TEST(PlanGoodput, ShowsPublishedFigures) {
+  const Result result = run_with({"plan", "goodput", "--validate"});
+  EXPECT_EQ(result.exit_code, kExitDone) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("the published share allows it 16.7 min"));
+}
+
+TEST(PlanGoodput, NamesWhatIsWrong) {
+  const std::string cluster = kConfigs + "colossus-100k.toml";
+  expect_refused({"plan", "goodput"}, "--cluster is missing; or --validate");
+  expect_refused(
+      {"plan", "goodput", "--cluster", cluster.c_str(), "--gpus", "200000"},
+      "--gpus 200000: the cluster has 100000");
+  expect_refused(
+      {"plan", "goodput", "--cluster", cluster.c_str(), "--step-time", "10"},
+      "'--step-time' = \"10\" has no unit");
+}
+
+// Grok-1 with what is added.
+Result plan_with(const std::vector<const char*>& more) {
+  const std::string model = kConfigs + "grok-1.toml";
+  std::vector<const char*> words = {
+      "plan", "--model",   model.c_str(), "--batch-tokens",
+      "4Mi",  "--seq-len", "8192"};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_with(words);
+}
+
+TEST(PlanCommand, PrintsLayoutsTermsAndTheRun) {
+  const Result result = plan_with({"--cluster", "H100-SXM:1024", "--tokens",
+                                   "1T", "--set", "price.energy=0.07 $/kWh"});
+  EXPECT_EQ(result.exit_code, kExitDone) << result.err;
+  for (const char* part :
+       {"316B parameters", "legal layouts", "EXTRAPOLATES. 1,024 GPUs",
+        "Assumed, neither measured nor published", "80% range",
+        "Where the time of a step goes", "pipeline bubble",
+        "Where the memory of the heaviest GPU goes", "one percent more",
+        "network bandwidth", "goodput", "0.07 $/kWh"}) {
+    EXPECT_THAT(result.out, HasSubstr(part));
+  }
+}
+
+TEST(PlanCommand, WithoutFlagsNamesTheFirstOne) {
+  const Result result = run_with({"plan"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_THAT(result.err, HasSubstr("--model is missing"));
+  EXPECT_THAT(run_with({"plan", "--model", "x", "--seq-len", "long"}).err,
+              HasSubstr("--seq-len"));
+}
+
+TEST(PlanCommand, RefusesALayoutThatCannotBe) {
+  const Result result = plan_with(
+      {"--cluster", "H100-SXM:1024", "--set", "parallel.pipeline=67"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_THAT(result.err, HasSubstr("67 chunks are more than the 64 layers"));
+}
+
+TEST(PlanCommand, FailsWhereNothingFitsAndSaysWhatWould) {
+  const Result result = plan_with({"--cluster", "H100-SXM:64"});
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.err, HasSubstr("no layout fits"));
+  EXPECT_THAT(result.out, HasSubstr("DOES NOT FIT"));
+  EXPECT_THAT(result.out, HasSubstr("on 128 GPUs a layout fits"));
+}
+
+TEST(PlanCommand, WritesJsonAndATrainConfig) {
+  const Folder folder;
+  const std::string json = folder.path() + "/plan.json";
+  const std::string toml = folder.path() + "/train.toml";
+  const Result result =
+      plan_with({"--cluster", "H100-SXM:1024", "--json", json.c_str(),
+                 "--train-config", toml.c_str()});
+  EXPECT_EQ(result.exit_code, kExitDone) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("which does not do"));
+  EXPECT_EQ(run_with({"config", "show", toml.c_str()}).exit_code, kExitDone);
+  std::stringstream text;
+  text << std::ifstream(json).rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr("\"schema\": \"colossus-plan\""));
+  const Result alone = plan_with({"--cluster", "H100-SXM:1024", "--json", "-"});
+  EXPECT_THAT(alone.out, testing::StartsWith("{"));
+}
+
 }  // namespace
 }  // namespace colossus::cli

@@ -34,7 +34,7 @@ struct Down {
 };
 
 // A segment of work between two saves, when faults of `rate` throw it away
-// (Daly 2006, section 3): exp(rate (work + cost)) - 1 faults until it is saved,
+// (Daly 2006): exp(rate (work + cost)) - 1 faults until it is saved,
 // which lose 1 / rate each, the last attempt taken off.
 struct Segment {
   double faults = 0;

@@ -17,7 +17,7 @@ using config::require;
 constexpr std::string_view kPrefix = "parallel.";
 constexpr int64_t kMaxBatch = int64_t{1} << 32;   // sequences
 constexpr int64_t kMaxSeqLen = int64_t{1} << 31;  // tokens
-constexpr int64_t kMaxLayouts = 10'000;           // to print
+constexpr int64_t kMaxLayouts = 1000;             // to print
 constexpr int64_t kMaxValue = int64_t{1} << 32;   // of a dimension
 
 struct Assignment {
