@@ -55,5 +55,6 @@ void add_config_init(CLI::App& config);
 void add_plan_validate(CLI::App& plan);
 void add_plan_goodput(CLI::App& plan);
 void add_plan_calibrate(CLI::App& plan);
+void add_plan_diff(CLI::App& plan);
 
 }  // namespace colossus::cli

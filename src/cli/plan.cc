@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file_system.h"
 #include "cli/commands.h"
+#include "cli/plan_sweep.h"
 #include "cli/plan_text.h"
 #include "planner/plan.h"
 #include "planner/plan_flags.h"
@@ -39,7 +40,7 @@ void check_flags(const planner::PlanFlags& flags) {
 // Where answers go; "-" is standard output.
 struct Options {
   planner::PlanFlags flags;
-  std::string json, train_config;
+  std::string json, train_config, sweep, page;
 };
 
 void write(const std::string& path, const std::string& text) {
@@ -63,13 +64,51 @@ void write_train_config(const planner::Plan& plan, const std::string& path) {
                                 " yet: it runs shards of the same batch");
 }
 
+void write_page(const Options& options, const planner::Plan& plan,
+                const planner::Sweep* sweep, ThreadPool& pool) {
+  if (options.page.empty()) return;
+  write(options.page, plan_page(options.flags, plan, sweep, pool));
+  fmt::print(stderr, "{}: the report\n", options.page);
+}
+
+// What the page of a sweep is about: the request as it is without the sweep,
+// or, where that is none, the last value that has a plan.
+planner::Plan plan_beside(const planner::PlanFlags& flags,
+                          const planner::Sweep& sweep, ThreadPool& pool) {
+  try {
+    return planner::make_plan(planner::read_plan_request(flags), pool);
+  } catch (const UserError&) {
+    for (size_t i = sweep.points.size(); i-- > 0;) {
+      if (sweep.points[i].plan) return *sweep.points[i].plan;
+    }
+    throw;
+  }
+}
+
+// A line for each value of --sweep.
+void run_sweep(const Options& options, ThreadPool& pool) {
+  const planner::Sweep sweep = planner::run_sweep(
+      options.flags, planner::parse_sweep(options.sweep), pool);
+  if (!options.json.empty()) write(options.json, sweep_json(sweep));
+  if (options.json != "-" && options.page != "-") print_sweep(sweep);
+  if (options.page.empty()) return;
+  write_page(options, plan_beside(options.flags, sweep, pool), &sweep, pool);
+}
+
 void run(const Options& options) {
   check_flags(options.flags);
   ThreadPool pool(num_threads());
+  if (!options.sweep.empty()) {
+    run_sweep(options, pool);
+    return;
+  }
   const planner::Plan plan =
       planner::make_plan(planner::read_plan_request(options.flags), pool);
   if (!options.json.empty()) write(options.json, planner::plan_json(plan));
-  if (options.json != "-" && options.train_config != "-") print_plan(plan);
+  const bool prints =
+      options.json != "-" && options.train_config != "-" && options.page != "-";
+  if (prints) print_plan(plan);
+  write_page(options, plan, nullptr, pool);
   if (plan.layouts.empty()) {
     throw run_error("no layout fits: {:.1f} GB a GPU are missing",
                     plan.does_not_fit->missing_bytes / 1e9);
@@ -90,6 +129,9 @@ void add_flags(CLI::App& command, Options& options) {
   command.add_option("--seq-len", flags.seq_len, "tokens of a sequence");
   command.add_option("--tokens", flags.tokens,
                      "tokens of the whole run: 6e12, 6T");
+  command.add_option("--start", flags.start,
+                     "first day of a run that grows with its cluster's "
+                     "deliveries: 2024-09-01");
   command
       .add_option("--precision", flags.precision,
                   "of the layers' products: bf16, fp16, fp8 or fp4")
@@ -110,6 +152,14 @@ void add_flags(CLI::App& command, Options& options) {
   command.add_option("--train-config", options.train_config,
                      "write the first layout as a config for `train`; - for "
                      "standard output");
+  command.add_option("--out", options.page,
+                     "write an HTML page that draws it; - for standard output");
+  command.add_option("--sweep", options.sweep,
+                     "a plan for each value of a key of --set, or of "
+                     "batch-tokens, seq-len, tokens: "
+                     "cluster.gpus=8192:262144:x2, "
+                     "'node.nic=100 Gb/s:800 Gb/s:+100', "
+                     "parallel.tensor=1,2,4,8");
   command.add_option("--layouts", flags.num_layouts, "how many to print")
       ->capture_default_str();
   command
@@ -138,6 +188,10 @@ void add_plan(CLI::App& app) {
       "  colossus plan --model my/config.json --cluster B200:512 "
       "--batch-tokens 4M --seq-len 4096 --precision fp8 --set "
       "'node.nic=200 Gb/s'\n"
+      "  colossus plan --model configs/grok-1.toml --cluster "
+      "configs/colossus-100k.toml --batch-tokens 32M --seq-len 8192 --sweep "
+      "cluster.gpus=8192:262144:x2 --out plan.html\n"
+      "  colossus plan diff plan-a.json plan-b.json\n"
       "  colossus plan validate\n"
       "  colossus plan goodput --cluster configs/colossus-100k.toml");
   auto options = std::make_shared<Options>();
@@ -149,6 +203,7 @@ void add_plan(CLI::App& app) {
   add_plan_validate(*command);
   add_plan_goodput(*command);
   add_plan_calibrate(*command);
+  add_plan_diff(*command);
 }
 
 }  // namespace colossus::cli

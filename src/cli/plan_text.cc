@@ -152,16 +152,19 @@ void print_row(const std::string& label, const PlannedLayout& p) {
 }
 
 std::string details(const planner::Layout& layout) {
-  std::string text = layout.sequence_parallel ? "sequence parallel"
-                                              : "no sequence parallelism";
+  std::string text;
+  if (layout.tensor > 1) {
+    text += layout.sequence_parallel ? " (sequence parallel)"
+                                     : " (without sequence parallelism)";
+  }
   if (layout.pipeline == 1) return text;
-  if (layout.embedding_slot) text += ", the embedding counts as a layer";
-  if (layout.head_slot) text += ", the head counts as a layer";
+  if (layout.embedding_slot) text += "; the embedding counts as a layer";
+  if (layout.head_slot) text += "; the head counts as a layer";
   return text;
 }
 
 void print_terms(const PlannedLayout& p) {
-  fmt::print("\nWhere the time of a step goes ({})\n", details(p.layout));
+  fmt::print("\nWhere the time of a step goes{}\n", details(p.layout));
   std::vector<size_t> order;
   for (size_t i = 0; i < planner::kNumTerms; ++i) {
     if (p.cost.terms[i] > 0) order.push_back(i);

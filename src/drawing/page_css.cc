@@ -13,6 +13,8 @@ std::string_view page_css() {
   --more: 194, 87, 12; --less: 37, 99, 201;
   --good: #1d7545; --good-back: #e4f3ea; --bad: #b3261e; --bad-back: #fbe9e7;
   --neutral-back: #ebebe8;
+  --s1: #2f6fd0; --s2: #7d63cf; --s3: #1d9a94; --s4: #d9772b; --s5: #d1a60d;
+  --s6: #c8453d; --s7: #7a9440; --s8: #9a9fa7;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -22,6 +24,8 @@ std::string_view page_css() {
     --more: 242, 153, 74; --less: 110, 168, 254;
     --good: #6fcf97; --good-back: #1d3327; --bad: #f28b82; --bad-back: #3d2422;
     --neutral-back: #2a2d31;
+    --s1: #5b97f0; --s2: #a08be8; --s3: #45b8b1; --s4: #ec9650; --s5: #dcb93e;
+    --s6: #e26d65; --s7: #9db562; --s8: #7b818a;
   }
 }
 * { box-sizing: border-box; }
@@ -73,7 +77,8 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline;
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin-left: auto;
   font-size: 13px; color: var(--soft); }
 .legend i { display: inline-block; width: 16px; height: 3px; border-radius: 2px;
-  margin-right: 6px; vertical-align: middle; background: var(--main); }
+  margin-right: 6px; vertical-align: middle; }
+.legend i:not(.box) { background: var(--main); }
 .legend i.faint { background: var(--pale); }
 .legend i.second { background: var(--second); }
 .legend i.dotted { height: 0; border-top: 2px dashed var(--faint);
@@ -88,7 +93,26 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline;
   stroke: var(--main); stroke-width: 1.75; stroke-linejoin: round; }
 .dots { stroke-width: 6; stroke-linecap: round; }
 .curve.faint, .dots.faint { stroke: var(--pale); stroke-width: 1; }
+.dots.faint { stroke-width: 6; }
 .curve.second, .dots.second { stroke: var(--second); }
+.s1 { background: var(--s1); } .s2 { background: var(--s2); }
+.s3 { background: var(--s3); } .s4 { background: var(--s4); }
+.s5 { background: var(--s5); } .s6 { background: var(--s6); }
+.s7 { background: var(--s7); } .s8 { background: var(--s8); }
+.legend i.box { width: 11px; height: 11px; }
+i.dash { display: inline-block; width: 18px; margin-right: 6px;
+  vertical-align: middle; border-top: 2px dashed var(--ink); }
+.bar-rows { display: grid; gap: 7px 12px; align-items: center;
+  grid-template-columns: fit-content(40%) minmax(0, 1fr) max-content;
+  font-size: 13px; }
+.bar-label { color: var(--soft); overflow-wrap: anywhere; }
+.bar { position: relative; }
+.bar .parts { display: flex; height: 18px; background: var(--grid);
+  border-radius: 3px; overflow: hidden; }
+.bar .parts i { min-width: 1px; }
+.bar b { position: absolute; top: -4px; bottom: -4px; width: 0;
+  border-left: 2px dashed var(--ink); }
+.bar-total { text-align: right; }
 .cursor { position: absolute; top: 0; bottom: 0; width: 1px;
   background: var(--soft); pointer-events: none; }
 .tip { position: absolute; z-index: 1; top: 4px; pointer-events: none;
@@ -129,6 +153,11 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline;
 .sample p { margin: 4px 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: Georgia, "Liberation Serif", serif; font-size: 16px; }
 .sample p b { font-weight: 650; }
+.scroll { overflow-x: auto; }
+.scroll table { white-space: nowrap; }
+.scroll td, .scroll th { padding-right: 12px; }
+.scroll td:last-child, .scroll th:last-child { padding-right: 0; }
+td.n, th.n { text-align: right; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
 td, th { text-align: left; vertical-align: top; padding: 6px 16px 6px 0;
   border-top: 1px solid var(--grid); overflow-wrap: anywhere; }
@@ -157,6 +186,8 @@ footer { margin-top: 40px; color: var(--faint); font-size: 13px; }
   .card .value { font-size: 20px; }
   figure { padding: 12px 10px 8px; }
   .legend, .scale { margin-left: 0; }
+  .bar-rows { grid-template-columns: minmax(0, 1fr) max-content; gap: 2px 10px; }
+  .bar-label { grid-column: 1 / -1; margin-top: 6px; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .facts dd { margin-bottom: 8px; }
   .frame { margin-left: 42px; margin-right: 14px; }

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "drawing/axis.h"
 #include "drawing/html.h"
 
@@ -62,9 +63,15 @@ struct Axes {
 Axes axes_of(const LinePlot& plot, const Range& x, Range y) {
   if (plot.starts_at_zero) y.add(0);
   const bool are_steps = plot.x_name == "step";
-  const Axis x_axis = plot.is_log_x ? log_axis(x.low, x.high)
-                      : are_steps   ? step_axis(x.low, x.high, 6)
-                                    : round_axis(x.low, x.high, 6);
+  Axis x_axis = plot.is_log_x ? log_axis(x.low, x.high)
+                : are_steps   ? step_axis(x.low, x.high, 6)
+                              : round_axis(x.low, x.high, 6);
+  if (!plot.x_ticks.empty()) {
+    x_axis.ticks.clear();
+    for (const double tick : plot.x_ticks) {
+      x_axis.ticks.push_back({tick, compact_count(tick)});
+    }
+  }
   return {x_axis,
           plot.is_log ? log_axis(y.low, y.high) : round_axis(y.low, y.high, 5)};
 }
@@ -181,11 +188,17 @@ std::string caption(const LinePlot& plot) {
          element("span", "legend", legend) + "</figcaption>";
 }
 
-// Text within a JSON string within a <script>: nothing ends either.
+// Text within a JSON string within a <script>: nothing in it ends either.
 std::string json_text(std::string_view text) {
   std::string safe;
-  for (const char c : escape_html(text)) {
-    safe += c == '\\' || c == '\n' || c == '\t' ? ' ' : c;
+  for (const char c : valid_utf8(text)) {
+    if (c == '<') {
+      safe += "\\u003c";
+    } else if (c == '"' || c == '\\') {
+      safe += std::string("\\") + c;
+    } else {
+      safe += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
   }
   return safe;
 }

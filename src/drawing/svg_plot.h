@@ -30,6 +30,7 @@ struct LinePlot {
   std::vector<PlotSeries> series;
   std::string x_name = "step";  // in the read-out, and below the axis
   bool is_log_x = false;        // x > 0
+  std::vector<double> x_ticks;  // where they stand; empty: at round numbers
   // An axis of steps covers at least these.
   double first_step = 1;
   double last_step = 1;

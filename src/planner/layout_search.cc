@@ -52,11 +52,10 @@ bool can_be_context(int64_t seq_len, int64_t context) {
 
 // The choices of a detail that is of use or not; a rule can ask for it all the
 // same.
-std::vector<bool> choices(const Range& rule, bool is_of_use) {
-  std::vector<bool> list;
-  if (rule.holds(0)) list.push_back(false);
-  if (rule.holds(1) && (is_of_use || list.empty())) list.push_back(true);
-  return list;
+Range choices(const Range& rule, bool is_of_use) {
+  const bool is_off = rule.holds(0), is_on = rule.holds(1);
+  if (!is_off) return {1, is_on ? 1 : 0};
+  return {0, is_on && is_of_use ? 1 : 0};
 }
 
 Range zero_stages(const LayoutRules& rules, const Layout& layout) {
@@ -201,10 +200,13 @@ void for_each_slots(const PlanRequest& request, Layout layout, Visit visit) {
   const bool interleaves =
       has_stages && num_micro_batches(layout, request.global_batch_sequences) >=
                         layout.pipeline;
-  for (const bool embedding : choices(rules.embedding_slot, has_stages)) {
-    for (const bool head : choices(rules.head_slot, has_stages)) {
-      layout.embedding_slot = embedding;
-      layout.head_slot = head;
+  const Range embeddings = choices(rules.embedding_slot, has_stages);
+  const Range heads = choices(rules.head_slot, has_stages);
+  for (int64_t embedding = embeddings.least; embedding <= embeddings.most;
+       ++embedding) {
+    for (int64_t head = heads.least; head <= heads.most; ++head) {
+      layout.embedding_slot = embedding == 1;
+      layout.head_slot = head == 1;
       const int64_t slots = request.model.num_layers + embedding + head;
       const int64_t most = interleaves ? slots / layout.pipeline : 1;
       if (slots < layout.pipeline) continue;
@@ -283,6 +285,7 @@ class LayoutSearch::Members {
       return;
     }
     for_each_slots(request_, layout, [&](Layout split, const Range& chunks) {
+      if (is_by_time && interleaved_seconds(chunks.most) > limit()) return;
       for (int64_t v = chunks.least; v <= chunks.most; ++v) {
         split.virtual_stages = v;
         compute_split(split, open);
@@ -302,11 +305,20 @@ class LayoutSearch::Members {
     }
   }
 
-  // All micro-batches of the mean stage.
+  // All micro-batches of the mean stage, with jitter.
   double work_seconds() const {
     const double layers = static_cast<double>(num_layers_) * layer_.seconds();
     return (layers + head_) / static_cast<double>(workload_.layout.pipeline) *
-           workload_.num_micro_batches() * kRounding;
+           workload_.num_micro_batches() *
+           (1 + jitter_share(workload_.num_devices(), request_.calibration)) *
+           kRounding;
+  }
+
+  // With the bubble of the mean stage, least with the most chunks.
+  double interleaved_seconds(int64_t most_chunks) const {
+    const auto stages = static_cast<double>(workload_.layout.pipeline);
+    const double bubbles = (stages - 1) / static_cast<double>(most_chunks);
+    return work_seconds() * (1 + bubbles / workload_.num_micro_batches());
   }
 
   // Below the step's time whatever is sharded.
@@ -406,14 +418,17 @@ std::vector<LayoutSearch::Family> LayoutSearch::families_of(
       const bool fits_nodes = cluster.num_devices <= cluster.node.num_devices ||
                               is_aligned(cluster, expert);
       if (!cuts || !fits_nodes || !rules.expert.holds(expert)) continue;
-      for (const bool parallel : choices(rules.sequence_parallel, tensor > 1)) {
-        if (parallel && request_.seq_len % (context * tensor) != 0) continue;
+      const Range parallels = choices(rules.sequence_parallel, tensor > 1);
+      for (int64_t parallel = parallels.least; parallel <= parallels.most;
+           ++parallel) {
+        if (parallel == 1 && request_.seq_len % (context * tensor) != 0)
+          continue;
         Layout layout;
         layout.tensor = tensor;
         layout.context = context;
         layout.micro_batch_size = size;
         layout.expert = expert;
-        layout.sequence_parallel = parallel;
+        layout.sequence_parallel = parallel == 1;
         const int64_t members = num_members(request_, layout, batch_divisors_);
         if (members == 0) continue;
         const size_t before = families.size();

@@ -214,6 +214,10 @@ Batch parse_batch_tokens(const std::string& text, int64_t seq_len) {
 
 LoadedCluster cluster_of(const std::string& text,
                          const std::vector<std::string>& overrides) {
+  const std::vector<std::string> types = device_names();
+  if (std::find(types.begin(), types.end(), text) != types.end()) {
+    throw user_error("--cluster {}: how many? Write {}:1024", text, text);
+  }
   if (!is_cluster_type(text)) return load_cluster(text, overrides);
   const size_t colon = text.find(':');
   const std::string where = "--cluster " + text;

@@ -132,6 +132,7 @@ TEST(ClusterOf, NamesWhatIsWrong) {
   EXPECT_THAT(refused("H100-SXM:0"), HasSubstr("not above 0"));
   EXPECT_THAT(refused("H100-SXM:"), HasSubstr("no figure"));
   EXPECT_THAT(refused("H100-SXM:12"), HasSubstr("multiple of 'node.gpus' = 8"));
+  EXPECT_THAT(refused("H100-SXM"), HasSubstr("Write H100-SXM:1024"));
   EXPECT_THAT(refused("no-such.toml"), HasSubstr("no-such.toml"));
 }
 

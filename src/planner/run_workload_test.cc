@@ -56,12 +56,8 @@ TEST(RunWorkloads, CostWhatTheReferenceSays) {
     EXPECT_NEAR(seconds / expected->second.step_seconds, 1, 1e-6) << row.id;
     ++timed;
     if (!expected->second.memory_bytes) continue;
-    // The reference knows no second stage that is the heaviest: at most 3%.
-    const StageLayers& stages = run.workload.stages;
-    const double more = stages.second > stages.first ? 0.031 : 0;
-    const double ratio = memory_of(run) / *expected->second.memory_bytes;
-    EXPECT_GE(ratio, 1 - 1e-6) << row.id;
-    EXPECT_LE(ratio, 1 + more + 1e-6) << row.id;
+    EXPECT_NEAR(memory_of(run) / *expected->second.memory_bytes, 1, 1e-6)
+        << row.id;
     ++with_memory;
   }
   EXPECT_EQ(timed, 605);

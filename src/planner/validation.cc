@@ -6,6 +6,7 @@
 #include <set>
 
 #include "planner/baseline.h"
+#include "planner/error_intervals.h"
 #include "planner/measures.h"
 #include "planner/memory.h"
 #include "planner/step_cost.h"
@@ -149,9 +150,12 @@ void anchor_all(std::vector<ScoredRun>& runs) {
   }
 }
 
-void add_baseline(const std::vector<Row>& rows, std::vector<ScoredRun>& runs) {
+// `others` predict too.
+void add_baseline(const std::vector<Row>& rows, const std::vector<Row>& others,
+                  std::vector<ScoredRun>& runs) {
   std::vector<BaselineRow> baseline;
   for (const Row& row : rows) baseline.push_back({&row.run, row.unit});
+  for (const Row& row : others) baseline.push_back({&row.run, row.unit});
   const auto seconds = baseline_seconds(baseline);
   for (size_t i = 0; i < runs.size(); ++i) {
     if (!seconds[i]) continue;
@@ -246,11 +250,39 @@ Fitting fitting_of(const std::vector<Row>& rows, const Calibration& c) {
   return result;
 }
 
-// What is computed from predictions, whosever they are.
-void finish(const std::vector<Row>& rows, Validation& validation) {
-  add_baseline(rows, validation.runs);
+// Rows of somebody's own file get the intervals that a plan gets: what they
+// measured must not set how wide they are.
+void add_shipped_intervals(std::vector<ScoredRun>& runs) {
+  for (ScoredRun& run : runs) {
+    const double half = time_interval({run.has_experts, run.is_blackwell,
+                                       run.is_tensor_pipeline})
+                            .half;
+    run.interval = run.interval_anchored = half;
+  }
+}
+
+// The same rows, by id.
+bool are_same(const std::vector<Row>& a, const std::vector<Row>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Row& x, const Row& y) {
+                      return x.run.id == y.run.id &&
+                             x.run.step_seconds() == y.run.step_seconds();
+                    });
+}
+
+// What is computed from predictions, whosever they are. `table` are the shipped
+// rows.
+void finish(const std::vector<Row>& rows, const std::vector<Row>& table,
+            Validation& validation) {
+  static const std::vector<Row> none;
+  const bool is_shipped = are_same(rows, table);
+  add_baseline(rows, is_shipped ? none : table, validation.runs);
   anchor_all(validation.runs);
-  add_intervals(validation.runs);
+  if (is_shipped) {
+    add_intervals(validation.runs);
+  } else {
+    add_shipped_intervals(validation.runs);
+  }
   validation.fitting = fitting_of(rows, validation.calibration);
   validation.groups = group_errors(validation.runs);
   validation.measures = measures_of(validation);
@@ -292,7 +324,7 @@ Validation validate_planner(const std::vector<PublishedRun>& runs,
     validation.runs.push_back(scored(row, at->second));
   }
   add_memory(rows, fitted, all, pool, validation.runs);
-  finish(rows, validation);
+  finish(rows, fitted, validation);
   return validation;
 }
 
@@ -309,7 +341,7 @@ Validation validate_calibration(const std::vector<PublishedRun>& runs,
     validation.runs.back().memory =
         bytes / (*row.run.mem_gib_per_gpu * kGibibyte) - 1;
   }
-  finish(rows, validation);
+  finish(rows, rows_of(shipped_runs(), nullptr), validation);
   return validation;
 }
 

@@ -31,8 +31,9 @@ struct ScoredRun {
   double cold = 0;
   std::optional<double> anchored;  // not of the first row
   std::optional<double> baseline_cold, baseline_anchored;
-  // The 80% interval, from left-out rows of other units of its kind: measured
-  // lies within predicted times exp(+-this).
+  // The 80% interval, from left-out rows of other units of its kind (of rows
+  // that are not the shipped ones, all shipped rows of it): measured lies
+  // within predicted times exp(+-this).
   double interval = 0, interval_anchored = 0;
   // Where its source printed memory.
   std::optional<double> memory;  // error, its family left out

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "planner/error_intervals.h"
+
 namespace colossus::planner {
 namespace {
 
@@ -134,6 +136,26 @@ TEST(Validation, AnchorsAreNotScored) {
     if (run.run.id == "kort-002") {
       EXPECT_TRUE(run.anchored);
     }
+  }
+}
+
+// What foreign rows measured does not set how wide their intervals are, and the
+// shipped rows are their baseline.
+TEST(Validation, GivesForeignRowsTheIntervalsOfPlans) {
+  std::vector<PublishedRun> runs;
+  for (PublishedRun run : shipped_runs()) {
+    if (run.family != "kort" || !run.is_first_hand()) continue;
+    run.id = "mine-" + run.id;
+    run.family = "mine";
+    if (run.step_time_s) *run.step_time_s *= 1.5;
+    runs.push_back(run);
+  }
+  ThreadPool pool(2);
+  const Validation validation = validate_planner(runs, shipped_runs(), pool);
+  ASSERT_EQ(validation.runs.size(), 8U);
+  for (const ScoredRun& run : validation.runs) {
+    EXPECT_NEAR(run.interval, time_interval({false, false, true}).half, 1e-12);
+    EXPECT_TRUE(run.baseline_cold);
   }
 }
 

@@ -428,29 +428,43 @@ def step_seconds(r, c):
     return total * (1 + jitter)
 
 
-def memory_bytes(r, c):
-    """As the row's source measured it."""
+def stages(r):
+    """Layers of the first, the second and the last stage."""
+    layers, chunks = r.layers, r.pp * r.vpp
+    if layers % chunks == 0:
+        return (layers / r.pp,) * 3
+    if r.slots(layers):
+        stage = (layers + 2) / r.pp
+        return stage - 1, stage, stage - 1
+    stage = math.ceil(layers / chunks) * r.vpp
+    return stage, stage, layers - (r.pp - 1) * stage
+
+
+def in_flight(r, stage):
+    """Micro-batches of which stage 0 or 1 holds activations."""
+    if r.pp == 1:
+        return 1
+    held = r.pp - stage
+    if r.vpp > 1:
+        held = ((r.vpp - 1) * r.pp + 2 * (r.pp - 1 - stage) + 1) / r.vpp
+    return min(r.num_micro_batches, held)
+
+
+def stage_bytes(r, c, layers, has_embedding, has_head, held):
+    """Allocated by one stage that holds `held` micro-batches."""
     h, tp, q, kv, d, f = (r.hidden, r.tp, r.heads, r.kv_heads, r.head_dim,
                           r.ffn)
     tok = r.micro_batch * r.seq_len / r.cp
     up = 2 if r.matrices == 3 else 1
-    layers, chunks = r.layers, r.pp * r.vpp
-    slots = r.slots(layers)
-    if layers % chunks == 0:
-        stage = layers / r.pp
-    elif slots:
-        stage = (layers + 2) / r.pp
-    else:
-        stage = math.ceil(layers / r.pp)
-    first = stage - 1 if slots and r.pp > 1 else stage
     per_layer = (r.attention_weights() +
                  (r.matrices * h * f if not r.moe or r.latent else 0)) / tp
-    experts = (first * r.experts_of_rank() * r.matrices * h * f
+    experts = (layers * r.experts_of_rank() * r.matrices * h * f
                if r.moe else 0)
-    tables = r.vocab * h / tp
-    if r.pp == 1 and not r.megatron and not r.mpt:
-        tables *= 2
-    weights, replicas = first * per_layer + tables, r.dp * r.cp
+    tied = r.megatron or r.mpt
+    tables = r.vocab * h / tp * (
+        2 if has_embedding and has_head and not tied else
+        1 if has_embedding or has_head else 0)
+    weights, replicas = layers * per_layer + tables, r.dp * r.cp
     # M1
     if r.fsdp:
         per_weight = 16.0 / replicas
@@ -481,23 +495,27 @@ def memory_bytes(r, c):
                      2 * (2 * h + 2 * q * d + kv * d + f) / tp)
     else:
         per_token = kept + (0 if r.selective else scores)
-    of_layer = per_token * tok
     live = (kept + (scores if r.full else 0)) * tok
     live += 3 * 2 * h * tok if r.sequence_parallel else 0
-    in_flight = 1
-    if r.pp > 1:
-        extra = (r.pp - 1) / chunks if r.vpp > 1 else 0
-        in_flight = min(r.num_micro_batches, r.pp * (1 + extra))
     # M4
     logit = c["logit_bytes"]
     if r.mpt or r.fused_loss:
         logit = c["fused_loss_bytes"]
-    logits = logit * tok * r.vocab / tp
-    first_stage = of_layer * first * in_flight + (
-        max(logits, live) if r.pp == 1 else live)
-    last_stage = of_layer * first + max(logits, live)
+    if has_head:
+        live = max(live, logit * tok * r.vocab / tp)
     buffers = 2 * 5e8 * 2.0 if r.omni_path else 0  # M5
-    allocated = states + gathered + max(first_stage, last_stage) + buffers
+    return states + gathered + per_token * tok * layers * held + live + buffers
+
+
+def memory_bytes(r, c):
+    """As the row's source measured it, of the heaviest stage."""
+    first, second, last = stages(r)
+    allocated = stage_bytes(r, c, first, True, r.pp == 1, in_flight(r, 0))
+    if r.pp > 1:
+        allocated = max(allocated, stage_bytes(r, c, last, False, True, 1))
+    if r.pp > 2 and second > first:
+        allocated = max(allocated, stage_bytes(r, c, second, False, False,
+                                               in_flight(r, 1)))
     return allocated * c["reserve"] + (
         c["context_bytes"] if r.megatron else 0)  # M6
 
