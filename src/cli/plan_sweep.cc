@@ -68,8 +68,8 @@ planner::SweepValues values_around(const planner::Cluster& cluster) {
   values.is_multiplied = true;
   const int64_t node = cluster.node.num_devices;
   for (const double factor : {0.125, 0.25, 0.5, 1.0, 2.0}) {
-    const auto nodes = static_cast<int64_t>(
-        factor * static_cast<double>(cluster.num_devices / node));
+    const auto nodes =
+        static_cast<int64_t>(factor * static_cast<double>(cluster.num_nodes()));
     if (nodes < 1) continue;
     values.numbers.push_back(static_cast<double>(nodes * node));
     values.texts.push_back(std::to_string(nodes * node));
