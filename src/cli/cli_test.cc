@@ -253,61 +253,6 @@ TEST(PlanCalibrate, NamesWhatIsWrongWithLineAndColumn) {
   expect_refused({"plan", "calibrate", missing.c_str()}, "none.csv");
 }
 
-// `more` behind a small request.
-Result small_plan_with(std::vector<const char*> more) {
-  static const std::string model = kConfigs + "dense-124m.toml";
-  std::vector<const char*> words = {
-      "plan",           "--model", model.c_str(), "--cluster", "H100-SXM:64",
-      "--batch-tokens", "524288",  "--seq-len",   "1024"};
-  words.insert(words.end(), more.begin(), more.end());
-  return run_with(words);
-}
-
-TEST(PlanSweep, PrintsALineAValueAndDrawsThem) {
-  const Folder folder;
-  const std::string page = folder.path() + "/plan.html";
-  const std::string json = folder.path() + "/sweep.json";
-  const Result result =
-      small_plan_with({"--sweep", "cluster.gpus=16:64:x2", "--out",
-                       page.c_str(), "--json", json.c_str()});
-  ASSERT_EQ(result.exit_code, kExitDone) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("cluster.gpus"));
-  EXPECT_THAT(result.out, HasSubstr("\n            16 "));
-  EXPECT_THAT(result.out, HasSubstr("\n            64 "));
-  std::stringstream html, text;
-  html << std::ifstream(page).rdbuf();
-  text << std::ifstream(json).rdbuf();
-  EXPECT_THAT(html.str(), HasSubstr("Over GPUs"));
-  EXPECT_THAT(text.str(), HasSubstr("\"sweep\": \"cluster.gpus\""));
-}
-
-TEST(PlanSweep, RefusesWhatIsNoRangeAndKeysThatAreNone) {
-  const Result range = small_plan_with({"--sweep", "cluster.gpus=64:16:x2"});
-  EXPECT_EQ(range.exit_code, kExitWrongUse);
-  EXPECT_THAT(range.err, HasSubstr("never reaches 16"));
-  const Result key = small_plan_with({"--sweep", "cluster.gpux=16,64"});
-  EXPECT_EQ(key.exit_code, kExitWrongUse);
-  EXPECT_THAT(key.err, HasSubstr("cluster.gpux"));
-}
-
-TEST(PlanDiff, NamesWhatChangedBetweenTwoFiles) {
-  const Folder folder;
-  const std::string a = folder.path() + "/a.json";
-  const std::string b = folder.path() + "/b.json";
-  ASSERT_EQ(small_plan_with({"--json", a.c_str()}).exit_code, kExitDone);
-  ASSERT_EQ(small_plan_with({"--json", b.c_str(), "--set", "node.nic=50 Gb/s"})
-                .exit_code,
-            kExitDone);
-  const Result same = run_with({"plan", "diff", a.c_str(), a.c_str()});
-  EXPECT_THAT(same.out, HasSubstr("say the same"));
-  const Result changed = run_with({"plan", "diff", a.c_str(), b.c_str()});
-  ASSERT_EQ(changed.exit_code, kExitDone) << changed.err;
-  EXPECT_THAT(changed.out, HasSubstr("node.nic"));
-  EXPECT_THAT(changed.out, HasSubstr("Time of a step: +"));
-  const std::string bad = folder.write("bad.json", "{}");
-  expect_refused({"plan", "diff", a.c_str(), bad.c_str()}, "bad.json");
-}
-
 TEST(PlanGoodput, ForecastsARunAndSaysWhatItRestsOn) {
   const std::string cluster = kConfigs + "colossus-100k.toml";
   const Result words =
@@ -402,6 +347,61 @@ TEST(PlanCommand, WritesJsonAndATrainConfig) {
   EXPECT_THAT(text.str(), HasSubstr("\"schema\": \"colossus-plan\""));
   const Result alone = plan_with({"--cluster", "H100-SXM:1024", "--json", "-"});
   EXPECT_THAT(alone.out, testing::StartsWith("{"));
+}
+
+// `more` behind a small request.
+Result small_plan_with(std::vector<const char*> more) {
+  static const std::string model = kConfigs + "dense-124m.toml";
+  std::vector<const char*> words = {
+      "plan",           "--model", model.c_str(), "--cluster", "H100-SXM:64",
+      "--batch-tokens", "524288",  "--seq-len",   "1024"};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_with(words);
+}
+
+TEST(PlanSweep, PrintsALineAValueAndDrawsThem) {
+  const Folder folder;
+  const std::string page = folder.path() + "/plan.html";
+  const std::string json = folder.path() + "/sweep.json";
+  const Result result =
+      small_plan_with({"--sweep", "cluster.gpus=16:64:x2", "--out",
+                       page.c_str(), "--json", json.c_str()});
+  ASSERT_EQ(result.exit_code, kExitDone) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("cluster.gpus"));
+  EXPECT_THAT(result.out, HasSubstr("\n            16 "));
+  EXPECT_THAT(result.out, HasSubstr("\n            64 "));
+  std::stringstream html, text;
+  html << std::ifstream(page).rdbuf();
+  text << std::ifstream(json).rdbuf();
+  EXPECT_THAT(html.str(), HasSubstr("Over GPUs"));
+  EXPECT_THAT(text.str(), HasSubstr("\"sweep\": \"cluster.gpus\""));
+}
+
+TEST(PlanSweep, RefusesWhatIsNoRangeAndKeysThatAreNone) {
+  const Result range = small_plan_with({"--sweep", "cluster.gpus=64:16:x2"});
+  EXPECT_EQ(range.exit_code, kExitWrongUse);
+  EXPECT_THAT(range.err, HasSubstr("never reaches 16"));
+  const Result key = small_plan_with({"--sweep", "cluster.gpux=16,64"});
+  EXPECT_EQ(key.exit_code, kExitWrongUse);
+  EXPECT_THAT(key.err, HasSubstr("cluster.gpux"));
+}
+
+TEST(PlanDiff, NamesWhatChangedBetweenTwoFiles) {
+  const Folder folder;
+  const std::string a = folder.path() + "/a.json";
+  const std::string b = folder.path() + "/b.json";
+  ASSERT_EQ(small_plan_with({"--json", a.c_str()}).exit_code, kExitDone);
+  ASSERT_EQ(small_plan_with({"--json", b.c_str(), "--set", "node.nic=50 Gb/s"})
+                .exit_code,
+            kExitDone);
+  const Result same = run_with({"plan", "diff", a.c_str(), a.c_str()});
+  EXPECT_THAT(same.out, HasSubstr("say the same"));
+  const Result changed = run_with({"plan", "diff", a.c_str(), b.c_str()});
+  ASSERT_EQ(changed.exit_code, kExitDone) << changed.err;
+  EXPECT_THAT(changed.out, HasSubstr("node.nic"));
+  EXPECT_THAT(changed.out, HasSubstr("Time of a step: +"));
+  const std::string bad = folder.write("bad.json", "{}");
+  expect_refused({"plan", "diff", a.c_str(), bad.c_str()}, "bad.json");
 }
 
 }  // namespace

@@ -64,6 +64,21 @@ void write_train_config(const planner::Plan& plan, const std::string& path) {
                                 " yet: it runs shards of the same batch");
 }
 
+[[noreturn]] void throw_nothing_fits(const planner::MissingMemory& missing) {
+  std::string remedy = "use GPUs with more memory, or a smaller batch";
+  if (!missing.dropped_rules.empty()) {
+    remedy = fmt::format("one does without {}",
+                         fmt::join(missing.dropped_rules, ", "));
+  } else if (missing.devices_that_fit > 0) {
+    remedy = fmt::format("one does on {} GPUs", missing.devices_that_fit);
+  }
+  throw run_error(
+      "no layout fits; the nearest misses {:.1f} GB a GPU ({}: "
+      "{:.1f} GB); {}",
+      missing.missing_bytes / 1e9, missing.heaviest_part,
+      missing.heaviest_bytes / 1e9, remedy);
+}
+
 void write_page(const Options& options, const planner::Plan& plan,
                 const planner::Sweep* sweep, ThreadPool& pool) {
   if (options.page.empty()) return;
@@ -109,10 +124,7 @@ void run(const Options& options) {
       options.json != "-" && options.train_config != "-" && options.page != "-";
   if (prints) print_plan(plan);
   write_page(options, plan, nullptr, pool);
-  if (plan.layouts.empty()) {
-    throw run_error("no layout fits: {:.1f} GB a GPU are missing",
-                    plan.does_not_fit->missing_bytes / 1e9);
-  }
+  if (plan.layouts.empty()) throw_nothing_fits(*plan.does_not_fit);
   if (!options.train_config.empty()) {
     write_train_config(plan, options.train_config);
   }

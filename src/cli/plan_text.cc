@@ -24,8 +24,8 @@ using planner::Unit;
 constexpr double kGigabyte = 1e9;
 constexpr size_t kShownAssumptions = 8;
 
-std::string duration(double seconds) {
-  return planner::quantity_text(seconds, Unit::kSeconds);
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 std::string gigabytes(double bytes) {
@@ -231,13 +231,11 @@ void print_missing(const planner::MissingMemory& missing, bool none_fits) {
              gigabytes(missing.missing_bytes), missing.heaviest_part,
              gigabytes(missing.heaviest_bytes));
   if (missing.nearest_fitting) {
-    std::string changes;
-    for (const std::string& change : missing.changes) {
-      changes += (changes.empty() ? "" : ", ") + change;
-    }
-    fmt::print("  the nearest that fits: {} in {} ({} of memory)\n", changes,
-               duration(missing.nearest_fitting->cost.seconds),
-               gigabytes(missing.nearest_fitting->memory.needed()));
+    const bool drops = !missing.dropped_rules.empty();
+    fmt::print("  the nearest that fits{}: {}\n",
+               drops ? ", without " + joined(missing.dropped_rules) : "",
+               joined(missing.changes));
+    print_row("-", *missing.nearest_fitting);
   } else if (missing.devices_that_fit > 0) {
     fmt::print("  on {} GPUs a layout fits\n",
                with_thousands(missing.devices_that_fit));

@@ -155,7 +155,7 @@ i.dash { display: inline-block; width: 18px; margin-right: 6px;
 .sample p b { font-weight: 650; }
 .scroll { overflow-x: auto; }
 .scroll table { white-space: nowrap; }
-.scroll td, .scroll th { padding-right: 12px; }
+.scroll td, .scroll th { padding-right: 10px; font-size: 13px; }
 .scroll td:last-child, .scroll th:last-child { padding-right: 0; }
 td.n, th.n { text-align: right; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }

@@ -17,6 +17,7 @@ namespace {
 constexpr int kNumDimensions = 8;   // that can differ; data follows from them
 constexpr int kMostDimensions = 3;  // that are tried before all layouts are
 constexpr int kMostDoublings = 6;
+constexpr size_t kMostRules = 16, kMostDropped = 2;  // tried in all ways
 
 void fix(Range& range, int64_t value) {
   range.least = std::max(range.least, value);
@@ -50,11 +51,13 @@ std::optional<FoundLayout> fastest_that_fits(PlanRequest request,
   return found.front();
 }
 
+// Of layouts with the fewest dimensions other than `layout` has, within the
+// request's rules, some of which fit.
 std::optional<FoundLayout> nearest_that_fits(const PlanRequest& request,
                                              const Layout& layout,
-                                             const LayoutRules& rules,
                                              ThreadPool& pool) {
-  for (int changed = 0; changed <= kMostDimensions; ++changed) {
+  const LayoutRules& rules = request.rules;
+  for (int changed = 1; changed <= kMostDimensions; ++changed) {
     std::optional<FoundLayout> nearest;
     for (unsigned free = 0; free < 1U << kNumDimensions; ++free) {
       if (std::popcount(free) != changed) continue;
@@ -65,6 +68,41 @@ std::optional<FoundLayout> nearest_that_fits(const PlanRequest& request,
     if (nearest) return nearest;
   }
   return fastest_that_fits(request, rules, pool);
+}
+
+// The fastest that fits with the fewest of the request's rules dropped, whose
+// texts `dropped` gets.
+std::optional<FoundLayout> fastest_without_rules(
+    const PlanRequest& request, ThreadPool& pool,
+    std::vector<std::string>& dropped) {
+  const std::vector<std::string>& texts = request.rules.texts;
+  const auto fastest_with = [&](unsigned kept) {
+    LayoutRules rules;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if ((kept >> i & 1) != 0) add_layout_rule(texts[i], rules);
+    }
+    return fastest_that_fits(request, rules, pool);
+  };
+  const std::optional<FoundLayout> without_any = fastest_with(0);
+  const size_t most = texts.size() <= kMostRules ? kMostDropped : 0;
+  for (size_t n = 1; without_any && n <= most && n < texts.size(); ++n) {
+    std::optional<FoundLayout> fastest;
+    for (unsigned kept = 0; kept < 1U << texts.size(); ++kept) {
+      if (static_cast<size_t>(std::popcount(kept)) != texts.size() - n) {
+        continue;
+      }
+      const auto found = fastest_with(kept);
+      if (!found || (fastest && !(*found < *fastest))) continue;
+      fastest = found;
+      dropped.clear();
+      for (size_t i = 0; i < texts.size(); ++i) {
+        if ((kept >> i & 1) == 0) dropped.push_back(texts[i]);
+      }
+    }
+    if (fastest) return fastest;
+  }
+  dropped = texts;
+  return without_any;
 }
 
 // GPUs on which some layout fits, by doubling; 0: up to 64 times as many do
@@ -79,7 +117,7 @@ int64_t devices_that_fit(const PlanRequest& request, ThreadPool& pool) {
     } catch (const UserError&) {
       return 0;
     }
-    if (fastest_that_fits(larger, request.rules, pool)) {
+    if (fastest_that_fits(larger, LayoutRules(), pool)) {
       return cluster.num_devices;
     }
   }
@@ -209,7 +247,7 @@ std::vector<std::string> fewest_violations(const PlanRequest& request) {
 }  // namespace
 
 MissingMemory missing_memory(const PlanRequest& request, const Layout& layout,
-                             bool drops_rules, ThreadPool& pool) {
+                             bool none_fits, ThreadPool& pool) {
   MissingMemory result;
   result.planned = planned(request, layout);
   const MemoryUse& use = result.planned.memory;
@@ -218,8 +256,9 @@ MissingMemory missing_memory(const PlanRequest& request, const Layout& layout,
   const Part part = heaviest_part(use);
   result.heaviest_part = part.name;
   result.heaviest_bytes = part.bytes;
-  const LayoutRules rules = drops_rules ? LayoutRules() : request.rules;
-  const auto nearest = nearest_that_fits(request, layout, rules, pool);
+  const auto nearest =
+      none_fits ? fastest_without_rules(request, pool, result.dropped_rules)
+                : nearest_that_fits(request, layout, pool);
   if (nearest) {
     result.nearest_fitting = planned(request, nearest->layout);
     result.changes = changes_between(layout, nearest->layout);

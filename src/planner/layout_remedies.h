@@ -6,11 +6,12 @@
 
 namespace colossus::planner {
 
-// `layout` needs more than there is: how much, for what, and the fastest layout
-// that fits among those that differ in the fewest dimensions. `drops_rules`:
-// the request's rules for dimensions may be broken too.
+// `layout` needs more than there is: how much, and for what. Where others fit,
+// the fastest of them that differ in the fewest dimensions; where `none_fits`,
+// the fastest that fits with the fewest of the request's rules dropped, or on
+// how many GPUs one would.
 MissingMemory missing_memory(const PlanRequest& request, const Layout& layout,
-                             bool drops_rules, ThreadPool& pool);
+                             bool none_fits, ThreadPool& pool);
 
 // No layout keeps the rules. Throws UserError with those that the nearest
 // breaks, and their numbers.

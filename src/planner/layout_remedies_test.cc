@@ -89,6 +89,22 @@ TEST(MissingMemory, NamesTheHeaviestPartAndTheNearestLayoutThatFits) {
   EXPECT_THAT(missing.changes, ElementsAre("zero_stage 0 -> 1"));
 }
 
+// Of three rules, the one that keeps the optimizer whole is in the way.
+TEST(MissingMemory, NamesTheRuleThatIsInTheWay) {
+  PlanRequest request = dense_on("H100-SXM:8");
+  for (const char* rule : {"tensor=1", "zero_stage=0", "pipeline=1"}) {
+    add_layout_rule(rule, request.rules);
+  }
+  ThreadPool pool(2);
+  Layout layout;
+  layout.data = 8;
+  const MissingMemory missing = missing_memory(request, layout, true, pool);
+  ASSERT_TRUE(missing.nearest_fitting);
+  EXPECT_EQ(missing.dropped_rules.size(), 1U);
+  EXPECT_TRUE(missing.nearest_fitting->fits);
+  EXPECT_EQ(missing.devices_that_fit, 0);
+}
+
 TEST(MissingMemory, SaysHowManyGpusWouldDo) {
   PlanRequest request = dense_on("H100-SXM:8");
   request.cluster.cluster.device.memory_bytes = 12e9;

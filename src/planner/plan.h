@@ -39,8 +39,9 @@ struct MissingMemory {
   std::string heaviest_part;  // "activations"
   double heaviest_bytes = 0;
   // The fastest layout that fits among those that differ in the fewest
-  // dimensions. Where no layout at all fits, any rules aside, there is none.
+  // dimensions, or, where none fits, with the fewest rules dropped.
   std::optional<PlannedLayout> nearest_fitting;
+  std::vector<std::string> dropped_rules;
   std::vector<std::string> changes;  // "recomputation none -> full"
   // Where none fits on these GPUs: how many would do, by doubling; 0: none do.
   int64_t devices_that_fit = 0;

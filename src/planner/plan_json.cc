@@ -240,6 +240,7 @@ void visit(Json& json, MissingMemory& missing) {
   json.field("heaviest_part", missing.heaviest_part);
   json.field("heaviest_bytes", missing.heaviest_bytes);
   json.optional("nearest_fitting", missing.nearest_fitting, visit_planned);
+  json.texts("dropped_rules", missing.dropped_rules);
   json.texts("changes", missing.changes);
   json.field("gpus_that_fit", missing.devices_that_fit);
 }

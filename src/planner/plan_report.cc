@@ -17,17 +17,18 @@ constexpr std::string_view kCss = R"css(
 .two { display: grid; gap: 16px; grid-template-columns: repeat(2,
   minmax(0, 1fr)); }
 .two > section > h2 { margin-top: 24px; }
-.grade { border-radius: 999px; padding: 1px 8px; font-size: 12px;
+.grade { white-space: nowrap; border-radius: 999px; padding: 1px 8px; font-size: 12px;
   background: var(--neutral-back); color: var(--soft); }
 .grade.assumed { background: var(--bad-back); color: var(--bad); }
 .grade.measured { background: var(--good-back); color: var(--good); }
 .cards { grid-template-columns: repeat(4, minmax(0, 1fr)); }
 .named td:first-child { white-space: nowrap; width: 1%; color: var(--soft); }
-.named tr.all td { font-weight: 650; color: var(--ink); }
+.inputs td:last-child { white-space: nowrap; }
 @media (max-width: 720px) {
   .two { grid-template-columns: minmax(0, 1fr); }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .named td:first-child { white-space: normal; width: auto; }
+  .named td:first-child { white-space: normal; width: 32%; }
+  .inputs td:last-child { white-space: normal; }
 }
 )css";
 

@@ -33,16 +33,16 @@ std::string layout_row(const std::string& label, const PlannedLayout& p) {
 }
 
 std::string missing_html(const MissingMemory& missing) {
-  std::string text = fmt::format(
-      "{} a GPU are missing for it, most of what it needs are {} ({}).",
-      gigabytes(missing.missing_bytes), missing.heaviest_part,
-      gigabytes(missing.heaviest_bytes));
+  std::string text =
+      fmt::format("{} a GPU are missing; the most goes to {}: {}.",
+                  gigabytes(missing.missing_bytes), missing.heaviest_part,
+                  gigabytes(missing.heaviest_bytes));
   if (missing.nearest_fitting) {
-    std::string changes;
-    for (const std::string& change : missing.changes) {
-      changes += (changes.empty() ? "" : ", ") + change;
-    }
-    text += fmt::format(" The nearest that fits: {}, {} a step.", changes,
+    const bool drops = !missing.dropped_rules.empty();
+    text += fmt::format(" The nearest that fits{}{}: {}, {} a step.",
+                        drops ? ", without " : "",
+                        fmt::join(missing.dropped_rules, ", "),
+                        fmt::join(missing.changes, ", "),
                         seconds_text(missing.nearest_fitting->cost.seconds));
   } else if (missing.devices_that_fit > 0) {
     text += fmt::format(" On {} GPUs a layout fits.",
@@ -176,7 +176,7 @@ std::string input_rows(const std::vector<Input>& inputs, bool is_assumed) {
 }
 
 std::string input_table(const std::string& rows) {
-  return element("div", "panel rows", element("table", "named", rows));
+  return element("div", "panel rows", element("table", "named inputs", rows));
 }
 
 }  // namespace
@@ -218,7 +218,8 @@ std::string terms_html(const PlanReport& report) {
     rows += table_row({escape_html(term.name), seconds_text(term.value),
                        percent(term.value / cost.seconds, 2)});
   }
-  rows += table_row({"all", seconds_text(cost.seconds), ""});
+  rows += table_row(
+      {"<b>all</b>", element("b", "", seconds_text(cost.seconds)), ""});
   return section("The step, term by term",
                  element("div", "panel rows", element("table", "named", rows)));
 }

@@ -68,7 +68,7 @@ TEST(PlanReport, ShowsWhatMissesWhereNothingFits) {
   flags.overrides = {"gpu.memory=1 GB"};
   const std::string html = plan_report_html({plan_of(flags), {}, {}});
   EXPECT_THAT(first_screen(html), HasSubstr("Nothing fits."));
-  EXPECT_THAT(html, HasSubstr("GB a GPU are missing for it"));
+  EXPECT_THAT(html, HasSubstr("GB a GPU are missing; the most goes to "));
 }
 
 // Nothing is loaded from elsewhere, and no name becomes markup.
