@@ -319,6 +319,7 @@ void Agent::start_rank(int64_t rank, int64_t hosting_ranks) {
                                     rank, memory_.num_slots())});
     return;
   }
+  end_strays();  // or one of them may sit in this slot
   memory_.ring(*slot, true);
   memory_.board().reserve(*slot, rank);
   distributed::ProcessStart start =

@@ -15,7 +15,7 @@ namespace colossus::distributed {
 namespace {
 
 constexpr uint64_t kMagic = 0x647261'6f627373'63ull;  // "cssboard"
-constexpr uint64_t kVersion = 2;
+constexpr uint64_t kVersion = 3;
 
 void initialize_life(pthread_mutex_t& life) {
   pthread_mutexattr_t attributes;
@@ -91,6 +91,7 @@ Board Board::create(SharedMemory memory, const Hash128& run, int num_slots) {
     slot.rank = -1;
     slot.awaited = -1;
   }
+  for (LifeData& life : data.lives) initialize_life(life.held);
   data.header = {kMagic,   kVersion, bytes(), static_cast<uint64_t>(num_slots),
                  run.high, run.low};
   return board;
@@ -109,6 +110,9 @@ Board Board::open(SharedMemory memory, const Hash128& run) {
           "its number of slots is out of bounds");
   for (const SlotData& slot : board.data_->slots) {
     require(is_life_mutex(slot.life), "a slot's mutex is damaged");
+  }
+  for (const LifeData& life : board.data_->lives) {
+    require(is_life_mutex(life.held), "an office's mutex is damaged");
   }
   return board;
 }

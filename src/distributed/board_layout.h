@@ -64,6 +64,7 @@ struct alignas(64) SlotData {
 
 // Of one who holds an office of the machine (life.h).
 struct alignas(64) LifeData {
+  pthread_mutex_t held;      // robust; by the holder's main thread
   std::atomic<int64_t> pid;  // 0: nobody yet; kLeft: not needed any more
   std::atomic<uint64_t> beats;
   std::atomic<uint32_t> away;  // at a disk: no beats are expected

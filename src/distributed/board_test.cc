@@ -287,6 +287,20 @@ TEST(Seat, TellsTheAgentWhatItsRankDoes) {
   EXPECT_EQ(board.slot_of(30), -1);
 }
 
+// Its agent died before it came so far, and a successor gave the slot away.
+TEST(Seat, IsNotForARankThatComesTooLate) {
+  Board board = make_board();
+  board.reserve(2, 8);
+  EXPECT_THROW(Seat(board, 2, 7), RunError);
+  { const Seat eight(board, 2, 8); }
+  board.reserve(2, 9);
+  board.mark_lost(2);
+  EXPECT_THROW(Seat(board, 2, 9), RunError);
+  board.reserve(2, 10);
+  const Seat ten(board, 2, 10);
+  EXPECT_EQ(board.report(2).rank, 10);
+}
+
 TEST(Seat, PassesOnWhatItsRankFound) {
   Board board = make_board();
   const FoundDifference found = {.kind = 1,

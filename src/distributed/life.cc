@@ -1,6 +1,7 @@
 #include "distributed/life.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,25 +27,12 @@ LifeData& life_of(const Board& board, Office office) {
   return board.data().lives[static_cast<size_t>(office)];
 }
 
-// Its own description of the file, so that the lock is this process's alone and
-// no child inherits it.
-int open_for_lock(const Board& board) {
-  const std::string path = fmt::format("/proc/self/fd/{}", board.memory().fd());
-  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) {
-    throw run_error("cannot open the board for its lock: {}",
-                    std::strerror(errno));
-  }
-  return fd;
-}
-
-bool lock(int fd, Office office) {
-  struct flock range = {};
-  range.l_type = F_WRLCK;
-  range.l_whence = SEEK_SET;
-  range.l_start = static_cast<off_t>(office);
-  range.l_len = 1;
-  return ::fcntl(fd, F_OFD_SETLK, &range) == 0;
+// A robust mutex is free when its thread is dead, whatever children of it still
+// share: one that never came to its exec, for instance.
+bool lock(pthread_mutex_t& held) {
+  const int error = ::pthread_mutex_trylock(&held);
+  if (error == EOWNERDEAD) ::pthread_mutex_consistent(&held);
+  return error == 0 || error == EOWNERDEAD;
 }
 
 void sleep_for(double seconds) {
@@ -74,34 +62,30 @@ bool is_alive(pid_t pid) {
 
 std::optional<OfficeHolder> OfficeHolder::take(Board& board, Office office,
                                                double patience_seconds) {
-  const int fd = open_for_lock(board);
+  COLOSSUS_CHECK(board.memory().is_private() || ::gettid() == ::getpid(),
+                 "an office is taken outside the main thread");
+  LifeData& life = life_of(board, office);
   const double deadline = real_clock().steady_seconds() + patience_seconds;
-  while (!lock(fd, office)) {
-    if (real_clock().steady_seconds() > deadline) {
-      ::close(fd);
-      return std::nullopt;
-    }
+  while (!lock(life.held)) {
+    if (real_clock().steady_seconds() > deadline) return std::nullopt;
     sleep_for(0.005);
   }
-  LifeData& life = life_of(board, office);
-  if (life.pid.load() == kLeft) {
-    ::close(fd);
-    return std::nullopt;
-  }
+  OfficeHolder holder(board, office);
+  if (life.pid.load() == kLeft) return std::nullopt;
   life.beats.fetch_add(1);
   life.away.store(0);
   life.pid.store(::getpid());
-  return OfficeHolder(board, office, fd);
+  return holder;
 }
 
 OfficeHolder::~OfficeHolder() {
-  if (lock_fd_ >= 0) ::close(lock_fd_);
+  if (board_ != nullptr) {
+    ::pthread_mutex_unlock(&life_of(*board_, office_).held);
+  }
 }
 
 OfficeHolder::OfficeHolder(OfficeHolder&& other) noexcept
-    : board_(other.board_),
-      office_(other.office_),
-      lock_fd_(std::exchange(other.lock_fd_, -1)) {}
+    : board_(std::exchange(other.board_, nullptr)), office_(other.office_) {}
 
 void OfficeHolder::beat() const {
   life_of(*board_, office_).beats.fetch_add(1);

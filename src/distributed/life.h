@@ -2,7 +2,7 @@
 // who holds each is a process that beats on the board, and whoever shares the
 // board starts another when that process is dead or stands still.
 //
-// A lock on the board's memory, which the system lets go with its holder, keeps
+// A robust mutex on the board, which the system lets go with its holder, keeps
 // two from holding one office, however many are started.
 #pragma once
 
@@ -21,7 +21,7 @@ namespace colossus::distributed {
 
 enum class Office { kAgent = 0, kCoordinator = 1 };
 
-// An office, held. `board` outlives it.
+// An office, held, by the main thread. `board` outlives it.
 class OfficeHolder {
  public:
   // nullopt: another process holds it, and did so for `patience_seconds`; or
@@ -41,12 +41,10 @@ class OfficeHolder {
   void close() const;
 
  private:
-  OfficeHolder(Board& board, Office office, int lock_fd)
-      : board_(&board), office_(office), lock_fd_(lock_fd) {}
+  OfficeHolder(Board& board, Office office) : board_(&board), office_(office) {}
 
-  Board* board_;
+  Board* board_;  // null: moved from
   Office office_;
-  int lock_fd_;
 };
 
 // Whether the office's last holder closed it.

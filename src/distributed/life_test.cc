@@ -30,8 +30,15 @@ int run_office_holder(const std::string& role) {
     office->close();
     return 0;
   }
+  if (role == "spawns" && ::fork() == 0) {
+    // As between fork and exec: all that the parent has open is open here.
+    while (!is_closed(board, Office::kCoordinator)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ::_exit(0);
+  }
   for (;;) {
-    if (role == "beats") office->beat();
+    if (role == "beats" || role == "spawns") office->beat();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -108,6 +115,17 @@ TEST(OfficeHolder, IsOneAtATime) {
   EXPECT_FALSE(OfficeHolder::take(machine.board(), Office::kAgent, 0));
   EXPECT_TRUE(OfficeHolder::take(machine.board(), Office::kCoordinator, 0));
   EXPECT_TRUE(machine.is_held_by(::getpid()));
+}
+
+TEST(OfficeHolder, IsFollowedThoughAChildOfItIsStuckBeforeItsExec) {
+  Machine machine;
+  const pid_t pid = machine.start("spawns");
+  ASSERT_TRUE(machine.beats_on());
+  Machine::end(pid);
+  EXPECT_TRUE(OfficeHolder::take(machine.board(), Office::kAgent));
+  const auto last = OfficeHolder::take(machine.board(), Office::kCoordinator);
+  ASSERT_TRUE(last.has_value());
+  last->close();  // ends the child
 }
 
 TEST(OfficeHolder, IsFollowedWhenItIsGone) {
