@@ -56,16 +56,15 @@ Seat::Seat(Board& board, int slot, int64_t rank)
   COLOSSUS_CHECK(board.memory().is_private() || ::gettid() == ::getpid(),
                  "rank {} takes its seat outside the main thread", rank);
   take(data_.life, slot);
-  const int64_t reserved_for = data_.rank.load();
-  const bool is_empty =
-      data_.state.load() == static_cast<uint64_t>(SlotState::kEmpty);
-  if (is_empty && reserved_for >= 0 &&
-      (reserved_for != rank || data_.lost.load() != 0)) {
+  // Numbers of ranks rise.
+  const int64_t last = data_.rank.load();
+  if (last > rank || (last == rank && data_.lost.load() != 0)) {
     ::pthread_mutex_unlock(&data_.life);
     throw run_error(
-        "rank {} comes too late: slot {} was given to rank {} "
-        "meanwhile, or was given up",
-        rank, slot, reserved_for);
+        "rank {} comes too late: slot {} was given to rank {} meanwhile, or "
+        "was "
+        "given up",
+        rank, slot, last);
   }
   data_.lost.store(0);
   data_.pid.store(::getpid());

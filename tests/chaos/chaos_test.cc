@@ -237,9 +237,12 @@ void ChaosTest::survive(uint64_t seed) {
   ++num_seeds_;
   num_struck_ += chaos.num_struck();
   ASSERT_FALSE(run.hash().empty()) << text_of_file(run.log_path());
-  // Nobody but the user wakes a viewer.
+  // Nobody but the user wakes a viewer, or what an agent that is dead started
+  // as a rank, and was stopped before its exec: it finds its slot given away.
   for (const RunProcess& left : run.processes()) {
-    if (left.role == "train") send_signal(left, SIGCONT);
+    const bool was_to_be_rank =
+        left.role == "agent" && !run.was_agent(left.pid);
+    if (left.role == "train" || was_to_be_rank) send_signal(left, SIGCONT);
   }
   for (int look = 0; look < 10'000 && !run.processes().empty(); ++look) {
     int code = 0;

@@ -129,6 +129,9 @@ void LiveRun::note(const runtime::JournalEvent& event) {
       std::holds_alternative<coordinator::MachineLeft>(event);
   counts_.ranks_lost += std::holds_alternative<coordinator::RankLost>(event);
   counts_.ranks_started += std::holds_alternative<runtime::RankStarted>(event);
+  if (const auto* agent = std::get_if<runtime::AgentStarted>(&event)) {
+    agents_.insert(static_cast<pid_t>(agent->pid));
+  }
   over_ = over_ || std::holds_alternative<runtime::RunStopped>(event) ||
           std::holds_alternative<runtime::RunFailed>(event);
   if (const auto* end = std::get_if<runtime::RunFinished>(&event)) {

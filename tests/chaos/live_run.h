@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,8 @@ class LiveRun {
   std::vector<RunProcess> processes() const;
   // The process that was started, once it ended: as run_command.
   bool has_left(int& code);
+  // The journal names it as an agent of the run, dead or alive.
+  bool was_agent(pid_t pid) const { return agents_.contains(pid); }
 
   std::string log_path() const { return folder_ + ".log"; }
 
@@ -81,6 +84,7 @@ class LiveRun {
   const std::string folder_;
   pid_t pid_ = 0;
   std::vector<pid_t> added_;
+  std::set<pid_t> agents_;
   bool left_ = false;
   int code_ = 0;
   int64_t offset_ = 0;  // of the journal, up to which it was read
