@@ -45,18 +45,18 @@ Held held_by(const Workload& workload, const LayerShape& a,
 
 // M1: 16-bit weights and gradients, sums in fp32 where they are kept, Adam's 12
 // bytes over who shares them (ZeRO, arXiv 1910.02054, section 3); FSDP 16 over
-// all; experts 4 and 12 over their own replicas.
+// all; experts 4 and 12, with ZeRO over their own replicas.
 double states(const Workload& workload, const Held& held) {
   const Software& software = workload.software;
+  const bool shared = workload.layout.zero_stage > 0;
   double bytes = 16 / held.replicas;
   if (!workload.is_fully_sharded()) {
-    const bool shared = workload.layout.zero_stage > 0;
     const double optimizer =
         shared ? software.zero1_state_bytes / held.replicas : 12;
     bytes = 4 + software.gradient_sum_bytes + optimizer;
   }
-  return bytes * held.parameters +
-         (4 + 12 / held.expert_replicas) * held.experts;
+  const double expert_optimizer = shared ? 12 / held.expert_replicas : 12;
+  return bytes * held.parameters + (4 + expert_optimizer) * held.experts;
 }
 
 // M2: two layers with their gradients, embedding and head; where gradients

@@ -38,16 +38,21 @@ TEST(MemoryUse, ZeroDividesTheOptimizerOrEverything) {
   EXPECT_EQ(use_of(plain).gathered, 8 * 786432 + 3 * 524288);
 }
 
-// Experts of 2 x 256 x 256 parameters, 2 a rank, over 2 replicas of 8 ranks.
+// Experts of 2 x 256 x 256 parameters, 2 a rank, over 2 replicas of 8 ranks;
+// stage 0 shares nothing.
 TEST(MemoryUse, ExpertsHaveTheirOwnReplicas) {
   PlainWorkload plain;
   plain.workload.layout.data = 8;
-  const double dense = 16 * (4 * 262144 + 2 * 262144);
+  const double dense = 4 * 262144 + 2 * 262144;
   plain.model.num_experts = 8;
   plain.model.num_selected_experts = 2;
   plain.model.expert_ffn_dim = 256;
   plain.workload.layout.expert = 4;
-  EXPECT_EQ(use_of(plain).states, dense + (4 + 12.0 / 2) * 4 * 2 * 131072);
+  const double experts = 4 * 2 * 131072;
+  EXPECT_EQ(use_of(plain).states, 16 * (dense + experts));
+  plain.workload.layout.zero_stage = 1;
+  EXPECT_EQ(use_of(plain).states,
+            (4 + 12.0 / 8) * dense + (4 + 12.0 / 2) * experts);
 }
 
 // M3: a layer keeps 4 x 2 x 256 + 2 x (16 x 64 + 2 x 1024) bytes a token =

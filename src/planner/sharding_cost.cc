@@ -78,7 +78,9 @@ double exchanged_bytes(const Workload& workload) {
   return reduced + 2;
 }
 
-// T16: experts over their own replicas, which lie apart in the network.
+// T16: experts over their own replicas, which lie apart in the network: an
+// all-reduce, or with a sharded optimizer gradients scattered and 16-bit
+// weights gathered.
 double expert_exchange(const CostInputs& in, const Shards& shards) {
   if (!in.shape.has_experts || shards.expert_replicas <= 1) return 0;
   const Workload& workload = in.workload;
@@ -86,7 +88,9 @@ double expert_exchange(const CostInputs& in, const Shards& shards) {
       network(*workload.machine, workload.num_devices(), in.calibration);
   link.bytes_per_second =
       std::min(link.bytes_per_second, shards.link.bytes_per_second);
-  const double bytes = workload.software.gradient_bytes + 2;
+  const double gradient = workload.software.gradient_bytes;
+  const bool shared = workload.layout.zero_stage > 0;
+  const double bytes = gradient + (shared ? 2 : gradient);
   return gather_seconds(bytes * shards.expert_parameters,
                         shards.expert_replicas, link);
 }
@@ -116,11 +120,12 @@ ShardingCost sharding_cost(const CostInputs& in, const LayerCost& layer,
     add_fsdp(in, layer, head, shards, cost);
   }
   add_gradients(in, shards, cost);
-  const double sharing =
-      in.workload.layout.zero_stage > 0 ? shards.replicas : 1;
+  const bool shared = in.workload.layout.zero_stage > 0;
+  const double sharing = shared ? shards.replicas : 1;
+  const double expert_sharing = shared ? shards.expert_replicas : 1;
   cost.optimizer_seconds = kOptimizerBytes *
                            (shards.parameters / sharing +
-                            shards.expert_parameters / shards.expert_replicas) /
+                            shards.expert_parameters / expert_sharing) /
                            in.rates.memory;
   return cost;
 }

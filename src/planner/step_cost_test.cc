@@ -358,6 +358,26 @@ TEST(StepCost, ReplicasExchangeGradients) {
   EXPECT_DOUBLE_EQ(term(plain, Term::kGradients), 6 * once);
 }
 
+// Stage 0 shares nothing, not of experts either: gradients of 4 bytes are
+// all-reduced, and every rank updates all that it holds.
+TEST(StepCost, ExpertsShareAnOptimizerWithZeroAlone) {
+  PlainWorkload plain;
+  with_experts(plain);
+  plain.workload.layout.data = 8;
+  plain.workload.layout.expert = 4;
+  plain.workload.global_batch_sequences = 8;
+  plain.workload.software.gradient_bytes = 4;
+  const double dense = 6 * 262144, experts = 4 * 2 * 131072;
+  const double once = dense * 7 / 8 / 1e11 + experts / 2 / 1e10;
+  EXPECT_DOUBLE_EQ(term(plain, Term::kGradients), 8 * once);
+  EXPECT_DOUBLE_EQ(term(plain, Term::kOptimizer),
+                   30 * (dense + experts) / 1e15);
+  plain.workload.layout.zero_stage = 1;
+  EXPECT_DOUBLE_EQ(term(plain, Term::kGradients), 6 * once);
+  EXPECT_DOUBLE_EQ(term(plain, Term::kOptimizer),
+                   30 * (dense / 8 + experts / 2) / 1e15);
+}
+
 // T17: 64 GPUs are three doublings of 8.
 TEST(StepCost, JitterGrowsWithEachDoubling) {
   PlainWorkload plain;

@@ -415,12 +415,14 @@ def step_seconds(r, c):
             volume = 2 * gradient + (2 if r.omni_path else 0)
         exchange = volume * weights * (replicas - 1) / replicas / link
         if r.moe and expert_replicas > 1:
-            exchange += ((gradient + 2) * expert_weights *
+            exchange += ((gradient + (2 if r.zero1 else gradient)) *
+                         expert_weights *
                          (expert_replicas - 1) / expert_replicas /
                          min(link, r.network * efficiency))
         exchange *= c["gradient_exposed"] if r.nemo else 1
-    sharded = replicas if r.fsdp or r.zero1 else 1
-    optimizer = 30 * (weights / sharded + expert_weights / expert_replicas) / bw
+    shares = r.fsdp or r.zero1
+    optimizer = 30 * (weights / (replicas if shares else 1) + expert_weights /
+                      (expert_replicas if shares else 1)) / bw
 
     total = (r.num_micro_batches * (stage + fsdp + send) + bubble + exchange +
              optimizer + fsdp_once)
@@ -472,7 +474,8 @@ def stage_bytes(r, c, layers, has_embedding, has_head, held):
         per_weight = (2 + (6.0 if r.fp32_gradients else 2.0) +
                       (18.0 if r.omni_path else 12.0) /
                       (replicas if r.zero1 else 1.0))
-    states = per_weight * weights + (4 + 12 / r.expert_replicas()) * experts
+    sharing = r.expert_replicas() if r.fsdp or r.zero1 else 1
+    states = per_weight * weights + (4 + 12 / sharing) * experts
     # M2
     gathered = 0
     if r.fsdp:
