@@ -233,6 +233,8 @@ void check_counts(const Cluster& c, const std::string& source) {
           "{}: 'cluster.gpus' = {} must be from 1 to {}", source, c.num_devices,
           kMaxDevices);
   const int64_t per_node = c.node.num_devices;
+  require(per_node >= 1, "{}: 'node.gpus' = {} must be at least 1", source,
+          per_node);
   require(c.num_devices % per_node == 0,
           "{}: 'cluster.gpus' = {} must be a multiple of 'node.gpus' = {}",
           source, c.num_devices, per_node);

@@ -38,6 +38,10 @@ class JsonWriter {
   void field(const std::string& name, T& value) {
     object_[name] = value;
   }
+  template <typename T>
+  void amount(const std::string& name, T& value) {
+    field(name, value);
+  }
   template <typename Struct, typename Visit>
   void section(const std::string& name, Struct& value, Visit visit) {
     JsonWriter inner(object_[name]);
@@ -94,6 +98,14 @@ class JsonReader {
   }
   void field(const std::string& name, std::string& value) {
     value = at(name, "a text", &nlohmann::json::is_string).get<std::string>();
+  }
+  // A number that is not below 0.
+  template <typename T>
+  void amount(const std::string& name, T& value) {
+    field(name, value);
+    if (value < 0) {
+      throw user_error("{}.{} = {} must be at least 0", path_, name, value);
+    }
   }
   template <typename Struct, typename Visit>
   void section(const std::string& name, Struct& value, Visit visit) {
@@ -181,12 +193,19 @@ void visit_listed_fields(Json& json, Struct& component) {
 // "memory" of Unit::kBytes -> "memory_bytes".
 std::string name_with_unit(const QuantityField& field);
 
-// All figures of a struct that lists them (quantity_fields.h), in base units.
+// All figures of a struct that lists them (quantity_fields.h), in base units;
+// none is below 0.
 template <typename Json, typename Struct>
 void visit_listed_quantities(Json& json, Struct& component) {
   for (const QuantityField& field : quantities_of(component, "")) {
-    std::visit([&](auto* value) { json.field(name_with_unit(field), *value); },
-               field.value);
+    const std::string name = name_with_unit(field);
+    if (auto* const* words = std::get_if<std::string*>(&field.value)) {
+      json.field(name, **words);
+    } else if (auto* const* count = std::get_if<int64_t*>(&field.value)) {
+      json.amount(name, **count);
+    } else {
+      json.amount(name, *std::get<double*>(field.value));
+    }
   }
 }
 

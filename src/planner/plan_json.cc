@@ -146,7 +146,7 @@ void visit(Json& json, PlanRequest& request) {
   json.field("cluster_source", request.cluster_source);
   json.field("global_batch_sequences", request.global_batch_sequences);
   json.field("seq_len_tokens", request.seq_len);
-  json.field("run_tokens", request.num_tokens);
+  json.amount("run_tokens", request.num_tokens);
   json.optional("start_day", request.start_day, [](Json& inner, int64_t& day) {
     std::string text = day_text(day);
     inner.field("day", text);
@@ -181,14 +181,14 @@ void visit(Json& json, StepCost& cost) {
 
 template <typename Json>
 void visit(Json& json, MemoryUse& use) {
-  json.field("states_bytes", use.states);
-  json.field("gathered_bytes", use.gathered);
-  json.field("activations_bytes", use.activations);
-  json.field("live_bytes", use.live);
-  json.field("buffers_bytes", use.buffers);
-  json.field("reserve_bytes", use.reserve);
-  json.field("fragments_bytes", use.fragments);
-  json.field("contexts_bytes", use.contexts);
+  json.amount("states_bytes", use.states);
+  json.amount("gathered_bytes", use.gathered);
+  json.amount("activations_bytes", use.activations);
+  json.amount("live_bytes", use.live);
+  json.amount("buffers_bytes", use.buffers);
+  json.amount("reserve_bytes", use.reserve);
+  json.amount("fragments_bytes", use.fragments);
+  json.amount("contexts_bytes", use.contexts);
 }
 
 // `value`: for the ends of the interval, which are written for others and
@@ -200,7 +200,7 @@ void visit_interval(Json& json, const std::string& name,
     double low = i.low(value), high = i.high(value);
     inner.field("low", low);
     inner.field("high", high);
-    inner.field("half_of_logarithm", i.half);
+    inner.amount("half_of_logarithm", i.half);
     inner.field("kind", i.kind);
     inner.field("runs", i.runs);
     inner.field("families_or_models", i.units);
@@ -224,9 +224,9 @@ void visit(Json& json, PlannedLayout& planned) {
   visit_interval(json, "needed_bytes_80_percent", planned.memory_interval,
                  needed);
   json.field("fits", planned.fits);
-  json.field("tokens_per_second", planned.tokens_per_second);
-  json.field("flops_per_gpu", planned.flops_per_device);
-  json.field("mfu", planned.mfu);
+  json.amount("tokens_per_second", planned.tokens_per_second);
+  json.amount("flops_per_gpu", planned.flops_per_device);
+  json.amount("mfu", planned.mfu);
   json.field("extrapolates", planned.extrapolates);
 }
 
@@ -236,13 +236,13 @@ void visit(Json& json, MissingMemory& missing) {
     visit(inner, planned);
   };
   json.section("planned", missing.planned, visit_planned);
-  json.field("missing_bytes", missing.missing_bytes);
+  json.amount("missing_bytes", missing.missing_bytes);
   json.field("heaviest_part", missing.heaviest_part);
-  json.field("heaviest_bytes", missing.heaviest_bytes);
+  json.amount("heaviest_bytes", missing.heaviest_bytes);
   json.optional("nearest_fitting", missing.nearest_fitting, visit_planned);
   json.texts("dropped_rules", missing.dropped_rules);
   json.texts("changes", missing.changes);
-  json.field("gpus_that_fit", missing.devices_that_fit);
+  json.amount("gpus_that_fit", missing.devices_that_fit);
 }
 
 template <typename Json>
@@ -264,21 +264,21 @@ void visit(Json& json, Growth& growth) {
   json.field("ends", growth.ends);
   json.field("start_day", growth.start_day);
   json.field("end_day", growth.end_day);
-  json.field("tokens", growth.num_tokens);
-  json.field("resize_days", growth.resize_days);
+  json.amount("tokens", growth.num_tokens);
+  json.amount("resize_days", growth.resize_days);
   json.list("phases", growth.phases, [](Json& item, GrowthPhase& phase) {
     item.field("first_day", phase.first_day);
     item.field("last_day", phase.last_day);
     item.field("gpus", phase.num_devices);
-    item.field("tokens", phase.num_tokens);
+    item.amount("tokens", phase.num_tokens);
   });
 }
 
 template <typename Json>
 void visit(Json& json, SearchCounts& counts) {
-  json.field("legal", counts.legal);
-  json.field("evaluated", counts.evaluated);
-  json.field("seconds", counts.seconds);
+  json.amount("legal", counts.legal);
+  json.amount("evaluated", counts.evaluated);
+  json.amount("seconds", counts.seconds);
 }
 
 template <typename Json>
@@ -295,8 +295,8 @@ void visit(Json& json, Plan& plan) {
   json.section("request", plan.request, [](Json& inner, PlanRequest& request) {
     visit(inner, request);
   });
-  json.field("total_parameters", plan.total_parameters);
-  json.field("active_parameters", plan.active_parameters);
+  json.amount("total_parameters", plan.total_parameters);
+  json.amount("active_parameters", plan.active_parameters);
   json.section("search", plan.counts,
                [](Json& inner, SearchCounts& counts) { visit(inner, counts); });
   json.list("layouts", plan.layouts,
@@ -317,10 +317,7 @@ void visit(Json& json, Plan& plan) {
 // What a reader relies on beyond types.
 void check(const PlannedLayout& planned, const PlanRequest& request,
            const std::string& source) {
-  config::require(planned.cost.seconds > 0 &&
-                      planned.layout.num_ranks() == planned.num_devices,
-                  "{}: a layout has no time, or other GPUs than its groups",
-                  source);
+  config::require(planned.cost.seconds > 0, "{}: a layout has no time", source);
   for (const double seconds : planned.cost.terms) {
     config::require(seconds >= 0, "{}: a term of a step is below 0", source);
   }
@@ -333,8 +330,17 @@ void check(const PlannedLayout& planned, const PlanRequest& request,
                   broken.empty() ? "" : broken.front());
 }
 
+void check(const Calibration& calibration, const std::string& source) {
+  for (size_t i = 0; i < kNumCalibrated; ++i) {
+    const double value = calibrated_value(calibration, i);
+    config::require(value > 0, "{}: calibration.{} = {} must be above 0",
+                    source, calibrated_numbers()[i].name, value);
+  }
+}
+
 void check(const Plan& plan, const std::string& source) {
   const PlanRequest& request = plan.request;
+  check(request.calibration, source);
   validate(request.model, source + ": model.");
   validate(request.cluster.cluster, source);
   validate(request);

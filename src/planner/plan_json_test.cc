@@ -1,12 +1,13 @@
 #include "planner/plan_json.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "planner/plan_flags.h"
+#include "planner/plan_testing.h"
 
 namespace colossus::planner {
 namespace {
@@ -82,6 +83,19 @@ TEST(PlanJson, HoldsWhatDoesNotFit) {
   EXPECT_EQ(plan_json(read_plan_json(text, "p.json")), text);
 }
 
+// Whose swings are 0, or below it by rounding.
+TEST(PlanJson, HoldsARunOfConstantPower) {
+  for (const char* share : {"33%", "50%", "77%", "100%"}) {
+    PlanFlags flags = small_flags();
+    flags.tokens = "1e11";
+    for (const char* key : {"power.compute=", "power.wait=", "power.idle="}) {
+      flags.overrides.push_back(std::string(key) + share);
+    }
+    const std::string text = plan_json(plan_of(flags));
+    EXPECT_EQ(plan_json(read_plan_json(text, "p.json")), text) << share;
+  }
+}
+
 TEST(PlanJson, NamesItsUnits) {
   const json root = json::parse(plan_json(plan()));
   EXPECT_EQ(root["schema"], "colossus-plan");
@@ -142,6 +156,54 @@ TEST(PlanJson, RefusesFiguresThatCannotBe) {
   EXPECT_THAT(
       refused_after([](json& j) { j["request"]["model"]["num_layers"] = 0; }),
       HasSubstr("num_layers"));
+  EXPECT_THAT(refused_after(
+                  [](json& j) { j["request"]["cluster"]["node"]["gpus"] = 0; }),
+              HasSubstr("p.json: 'node.gpus' = 0 must be at least 1"));
+}
+
+// Their product would be no int64_t.
+TEST(PlanJson, RefusesGroupsThatNoClusterHolds) {
+  EXPECT_THAT(
+      refused_after([](json& j) {
+        json& layout = j["layouts"][0]["layout"];
+        for (const char* group : {"tensor", "pipeline", "context", "data"}) {
+          layout[group] = int64_t{1} << 31;
+        }
+      }),
+      HasSubstr("p.json: tensor * pipeline * context * data"));
+  EXPECT_THAT(refused_after([](json& j) { j["layouts"][0]["gpus"] = 8; }),
+              HasSubstr("the cluster's 8 GPUs"));
+}
+
+// `path` as in "/layouts/0/mfu".
+void expect_refused_below(const std::string& path, double value,
+                          const std::string& words) {
+  json root = json::parse(plan_json(plan()));
+  const json::json_pointer at(path);
+  ASSERT_TRUE(root.contains(at)) << path;
+  root[at] = value;
+  EXPECT_THAT(refused(root.dump()), HasSubstr(words)) << path;
+}
+
+TEST(PlanJson, RefusesFiguresBelowZero) {
+  for (const char* part : {"states", "gathered", "activations", "live",
+                           "buffers", "reserve", "fragments", "contexts"}) {
+    expect_refused_below(fmt::format("/layouts/0/memory/{}_bytes", part), -1,
+                         "must be at least 0");
+  }
+  for (const char* path :
+       {"/layouts/0/tokens_per_second", "/layouts/0/flops_per_gpu",
+        "/layouts/0/mfu", "/run/energy_joules", "/request/run_tokens",
+        "/request/cluster/gpu/peak_bf16_flops", "/growth/tokens"}) {
+    expect_refused_below(path, -1, "must be at least 0");
+  }
+  expect_refused_below("/request/calibration/jitter", -0.1,
+                       "calibration.jitter = -0.1 must be above 0");
+  expect_refused_below("/request/calibration/reserve", 0,
+                       "calibration.reserve = 0 must be above 0");
+  json none = json::parse(plan_json(made("H100-SXM:64")));
+  none["does_not_fit"]["missing_bytes"] = -1;
+  EXPECT_THAT(refused(none.dump()), HasSubstr("missing_bytes"));
 }
 
 }  // namespace

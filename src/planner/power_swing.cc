@@ -59,6 +59,9 @@ PowerSwing power_swing(const StepPhases& step, int64_t num_devices,
           ? swing.peak_watts
           : (busy * swing.busy_watts + step.exposed_wait * swing.wait_watts) /
                 all;
+  // Rounding puts no mean below what it is of: no difference is below 0.
+  swing.busy_watts = std::max(swing.busy_watts, swing.wait_watts);
+  swing.mean_watts = std::max(swing.mean_watts, swing.wait_watts);
   if (step.exposed_wait > 0 && busy > 0) {
     swing.swing_watts = swing.busy_watts - swing.wait_watts;
     swing.ramp_watts_per_second = swing.swing_watts / power.swing_seconds;
