@@ -83,7 +83,8 @@ std::optional<FoundLayout> fastest_without_rules(
     }
     return fastest_that_fits(request, rules, pool);
   };
-  const std::optional<FoundLayout> without_any = fastest_with(0);
+  const std::optional<FoundLayout> without_any =
+      fastest_that_fits(request, LayoutRules(), pool);
   const size_t most = texts.size() <= kMostRules ? kMostDropped : 0;
   for (size_t n = 1; without_any && n <= most && n < texts.size(); ++n) {
     std::optional<FoundLayout> fastest;
@@ -101,7 +102,7 @@ std::optional<FoundLayout> fastest_without_rules(
     }
     if (fastest) return fastest;
   }
-  dropped = texts;
+  if (without_any) dropped = texts;
   return without_any;
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 PlanRequest dense_on(const std::string& cluster) {
@@ -100,9 +101,23 @@ TEST(MissingMemory, NamesTheRuleThatIsInTheWay) {
   layout.data = 8;
   const MissingMemory missing = missing_memory(request, layout, true, pool);
   ASSERT_TRUE(missing.nearest_fitting);
-  EXPECT_EQ(missing.dropped_rules.size(), 1U);
+  EXPECT_THAT(missing.dropped_rules, ElementsAre("parallel.zero_stage=0"));
   EXPECT_TRUE(missing.nearest_fitting->fits);
   EXPECT_EQ(missing.devices_that_fit, 0);
+}
+
+// Without the rule none fits either, so it is not in the way.
+TEST(MissingMemory, BlamesNoRuleWhereNothingFitsWithoutIt) {
+  PlanRequest request = dense_on("H100-SXM:8");
+  request.cluster.cluster.device.memory_bytes = 12e9;
+  add_layout_rule("tensor<=4", request.rules);
+  ThreadPool pool(2);
+  Layout layout;
+  layout.data = 8;
+  const MissingMemory missing = missing_memory(request, layout, true, pool);
+  EXPECT_FALSE(missing.nearest_fitting);
+  EXPECT_THAT(missing.dropped_rules, IsEmpty());
+  EXPECT_GT(missing.devices_that_fit, 8);
 }
 
 TEST(MissingMemory, SaysHowManyGpusWouldDo) {
