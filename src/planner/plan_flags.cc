@@ -63,18 +63,33 @@ void check_section(const std::string& assignment) {
                     : meant);
 }
 
+// The key of the cluster's figure that a measured one replaces.
+std::string replaced_key(const std::string& measured) {
+  return measured == "nvlink.latency" ? "gpu.nvlink_latency" : measured;
+}
+
 void use_calibration(const std::string& path, PlanRequest& request) {
   const LoadedCalibration measured = load_calibration(path);
   request.calibration = measured.calibration;
   request.calibration_source = path;
-  for (const std::string& tier :
-       apply_links(measured, request.cluster.cluster)) {
+  const std::vector<std::string> unknown_tiers =
+      apply_links(measured, request.cluster.cluster);
+  for (const std::string& tier : unknown_tiers) {
     request.notes.push_back(path + " measured the tier '" + tier +
                             "', which the cluster does not have");
   }
   std::vector<Input>& inputs = request.cluster.inputs;
   for (const Input& input : measured.inputs) {
-    if (!input.key.starts_with("calibration.")) inputs.push_back(input);
+    const bool is_used = std::none_of(
+        unknown_tiers.begin(), unknown_tiers.end(),
+        [&](const std::string& tier) {
+          return input.key.starts_with("network.tier." + tier + ".");
+        });
+    if (!is_used) continue;
+    std::erase_if(inputs, [&](const Input& earlier) {
+      return earlier.key == replaced_key(input.key);
+    });
+    inputs.push_back(input);
   }
 }
 

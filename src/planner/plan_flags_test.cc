@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "planner/plan_inputs.h"
 
 namespace colossus::planner {
 namespace {
@@ -81,6 +82,54 @@ TEST(PlanFlags, NameWhatIsWrong) {
               HasSubstr("multiple of 'node.gpus'"));
   EXPECT_THAT(refused([](PlanFlags& f) { f.overrides = {"=8"}; }),
               HasSubstr("unknown section ''"));
+}
+
+std::vector<Input> with_key(const std::vector<Input>& inputs,
+                            const std::string& key) {
+  std::vector<Input> found;
+  for (const Input& input : inputs) {
+    if (input.key == key) found.push_back(input);
+  }
+  return found;
+}
+
+// A figure stands once: as the calibration has it, or as it was before.
+TEST(PlanFlags, KeepTheGradesOfACalibration) {
+  const TemporaryFolder folder;
+  PlanFlags flags = usual();
+  const Cluster cluster = read_plan_request(flags).cluster.cluster;
+  const std::string tier = "network.tier." + cluster.network.tiers[0].name;
+  flags.calibration = folder.path() + "/mine.toml";
+  std::ofstream(flags.calibration)
+      << "[calibration]\njitter = \"0.01 (assumed)\"\n"
+         "bf16_hopper = \"0.7 (measured)\"\n"
+         "[nvlink]\nlatency = \"3 us (measured)\"\n"
+         "["
+      << tier
+      << "]\nlatency = \"17 us (measured)\"\n"
+         "[network.tier.none]\nlatency = \"18 us (measured)\"\n";
+  const PlanRequest request = read_plan_request(flags);
+  EXPECT_EQ(request.cluster.cluster.network.tiers[0].latency, 17e-6);
+  const std::vector<Input> inputs = inputs_of(request);
+  const auto expect_one = [&](const std::string& key, const char* text,
+                              Grade grade, const std::string& where) {
+    const std::vector<Input> found = with_key(inputs, key);
+    ASSERT_EQ(found.size(), 1U) << key;
+    EXPECT_EQ(found[0].text, text) << key;
+    EXPECT_EQ(found[0].grade, grade) << key;
+    EXPECT_EQ(found[0].where, where) << key;
+  };
+  const std::string& path = flags.calibration;
+  expect_one("calibration.jitter", "0.01", Grade::kAssumed, path + ":2");
+  expect_one("calibration.bf16_hopper", "0.7", Grade::kMeasured, path + ":3");
+  expect_one("nvlink.latency", "3 us", Grade::kMeasured, path + ":5");
+  expect_one(tier + ".latency", "17 us", Grade::kMeasured, path + ":7");
+  EXPECT_TRUE(with_key(inputs, "gpu.nvlink_latency").empty());
+  EXPECT_TRUE(with_key(inputs, "network.tier.none.latency").empty());
+  // What the file leaves out is ours.
+  const std::vector<Input> ours = with_key(inputs, "calibration.reserve");
+  ASSERT_EQ(ours.size(), 1U);
+  EXPECT_EQ(ours[0].where, "fitted to published runs");
 }
 
 // A file's fault carries its line.

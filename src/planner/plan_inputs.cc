@@ -23,20 +23,25 @@ Input software_input(const PlanRequest& request) {
           Grade::kAssumed, "src/planner/software.cc"};
 }
 
-// Figures in units of their own: "0.798474".
+// Those that no calibration file gave, in units of their own: "0.798474".
 std::vector<Input> calibration_inputs(const PlanRequest& request) {
+  const std::vector<Input>& given = request.cluster.inputs;
   std::vector<Input> inputs;
-  const bool is_shipped = request.calibration_source.empty();
   for (size_t i = 0; i < kNumCalibrated; ++i) {
     const CalibratedNumber& number = calibrated_numbers()[i];
+    const std::string key = std::string("calibration.") + number.name;
+    const bool is_given =
+        std::any_of(given.begin(), given.end(),
+                    [&](const Input& input) { return input.key == key; });
+    if (is_given) continue;
     const bool is_fitted = number.fitted_to != FittedTo::kNothing;
     const bool is_guess = !is_fitted && number.sigma == 0;
     inputs.push_back(
-        {std::string("calibration.") + number.name,
+        {key,
          fmt::format("{:.6g} {}", calibrated_value(request.calibration, i),
                      number.unit),
          is_guess ? Grade::kAssumed : Grade::kMeasured,
-         is_shipped ? "fitted to published runs" : request.calibration_source});
+         "fitted to published runs"});
   }
   return inputs;
 }

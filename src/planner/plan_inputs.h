@@ -8,7 +8,7 @@
 namespace colossus::planner {
 
 // The cluster's figures; the model's file; the software's habits; what the
-// calibration fixed.
+// calibration fixed, graded as its file says.
 std::vector<Input> inputs_of(const PlanRequest& request);
 
 // Those that nobody has measured or published.
