@@ -246,8 +246,7 @@ void print_missing(const planner::MissingMemory& missing, bool none_fits) {
 
 void print_plan(const Plan& plan) {
   const bool none_fits = plan.layouts.empty();
-  const PlannedLayout& first =
-      none_fits ? plan.does_not_fit->planned : plan.layouts.front();
+  const PlannedLayout& first = shown_layout(plan);
   print_head(plan);
   print_honesty(plan, first);
   print_idle(plan, first);

@@ -72,6 +72,11 @@ PlannedLayout planned(const PlanRequest& request, const Layout& layout) {
   return result;
 }
 
+const PlannedLayout& shown_layout(const Plan& plan) {
+  return plan.layouts.empty() ? plan.does_not_fit->planned
+                              : plan.layouts.front();
+}
+
 Plan make_plan(const PlanRequest& request, ThreadPool& pool) {
   validate(request);
   Plan plan;

@@ -71,6 +71,10 @@ struct Plan {
   std::vector<std::string> warnings;
 };
 
+// The layout of which time and memory are shown: the fastest that fits, or the
+// one that misses least.
+const PlannedLayout& shown_layout(const Plan& plan);
+
 // Of one layout that keeps the rules of layout.h.
 PlannedLayout planned(const PlanRequest& request, const Layout& layout);
 

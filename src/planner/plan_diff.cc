@@ -12,10 +12,8 @@
 namespace colossus::planner {
 namespace {
 
-const PlannedLayout& shown_layout(const Plan& plan) {
-  return plan.layouts.empty() ? plan.does_not_fit->planned
-                              : plan.layouts.front();
-}
+constexpr double kDay = 86400;        // seconds
+constexpr double kLastDay = 2932896;  // 9999-12-31, since 1970-01-01
 
 void add_text(const std::string& name, const std::string& before,
               const std::string& after, std::vector<Change>& changes) {
@@ -43,9 +41,16 @@ void add_count(const std::string& name, int64_t before, int64_t after,
              with_thousands(before), with_thousands(after), changes);
 }
 
-void add_requests(const PlanRequest& a, const PlanRequest& b,
+std::string start_text(const PlanRequest& request) {
+  return request.start_day ? day_text(*request.start_day) : "";
+}
+
+void add_requests(const Plan& before, const Plan& after,
                   std::vector<Change>& changes) {
+  const PlanRequest &a = before.request, &b = after.request;
   add_text("model", a.model.name, b.model.name, changes);
+  add_count("parameters", before.total_parameters, after.total_parameters,
+            changes);
   add_text("model from", a.model_source, b.model_source, changes);
   add_text("cluster", a.cluster.cluster.name, b.cluster.cluster.name, changes);
   add_count("GPUs", a.cluster.cluster.num_devices,
@@ -55,6 +60,7 @@ void add_requests(const PlanRequest& a, const PlanRequest& b,
   add_count("tokens of a sequence", a.seq_len, b.seq_len, changes);
   add_quantity("tokens of the run", a.num_tokens, b.num_tokens, Unit::kCount,
                changes);
+  add_text("first day", start_text(a), start_text(b), changes);
   add_text("precision", precision_name(a.precision),
            precision_name(b.precision), changes);
   add_text("framework", a.framework, b.framework, changes);
@@ -68,11 +74,18 @@ void add_requests(const PlanRequest& a, const PlanRequest& b,
   add_text("rules", rules_a, rules_b, changes);
 }
 
+// Figures that have a list of their own here.
+bool is_listed_elsewhere(const Input& input) {
+  return input.key.starts_with("calibration.") || input.key == "model" ||
+         input.key == "precision";
+}
+
 // Where a figure comes from is part of it: a measured one that was assumed is a
 // change.
 std::map<std::string, std::string> texts_of(const std::vector<Input>& inputs) {
   std::map<std::string, std::string> texts;
   for (const Input& input : inputs) {
+    if (is_listed_elsewhere(input)) continue;
     texts[input.key] =
         fmt::format("{} ({})", input.text, grade_name(input.grade));
   }
@@ -190,6 +203,29 @@ void add_runs(const std::optional<RunForecast>& a,
   }
 }
 
+// A day beyond the calendar of four digits stands as its last.
+std::string end_text(const Growth& growth) {
+  if (!growth.ends) return "never";
+  return day_text(
+      static_cast<int64_t>(std::clamp(growth.end_day, 0.0, kLastDay)));
+}
+
+void add_growth(const std::optional<Growth>& a, const std::optional<Growth>& b,
+                std::vector<Change>& changes) {
+  if (!a || !b) {
+    add_text("growing run ends", a ? end_text(*a) : "", b ? end_text(*b) : "",
+             changes);
+    return;
+  }
+  const double later = a->ends && b->ends ? b->end_day - a->end_day : 0;
+  if (later != 0 || a->ends != b->ends) {
+    changes.push_back(
+        {"growing run ends", end_text(*a), end_text(*b), later, 0});
+  }
+  add_quantity("spent growing", kDay * a->resize_days, kDay * b->resize_days,
+               Unit::kSeconds, changes);
+}
+
 std::string signed_text(double value, Unit unit) {
   return (value < 0 ? "-" : "+") + quantity_text(std::abs(value), unit);
 }
@@ -233,7 +269,7 @@ PlanDiff diff_plans(const Plan& before, const Plan& after) {
   PlanDiff diff;
   const PlannedLayout& a = shown_layout(before);
   const PlannedLayout& b = shown_layout(after);
-  add_requests(before.request, after.request, diff.request);
+  add_requests(before, after, diff.request);
   add_inputs(before.inputs, after.inputs, diff.inputs);
   add_calibrations(before.request.calibration, after.request.calibration,
                    diff.calibration);
@@ -242,6 +278,7 @@ PlanDiff diff_plans(const Plan& before, const Plan& after) {
   add_times(a.cost, b.cost, diff.time);
   add_memories(a.memory, b.memory, diff.memory);
   add_runs(before.run, after.run, diff.run);
+  add_growth(before.growth, after.growth, diff.run);
   return diff;
 }
 

@@ -84,6 +84,55 @@ TEST(PlanDiff, ShowsLayoutMemoryRequestAndRun) {
   EXPECT_GT(named(diff.run, "gpu_hours")->relative, 0.9);
 }
 
+// The two days of a start lie before the same delivery, or after it: what was
+// asked for differs in both, when it ends in one.
+TEST(PlanDiff, ShowsWhenAGrowingRunStartsAndEnds) {
+  PlanFlags flags = small_flags();
+  flags.tokens = "1e13";
+  flags.overrides = {"delivery.2024-09-01=32", "delivery.2024-09-03=64"};
+  const Plan before = plan_of(flags);
+  flags.start = "2024-08-01";
+  const PlanDiff asked = diff_plans(before, plan_of(flags));
+  ASSERT_EQ(asked.request.size(), 1U);
+  EXPECT_EQ(asked.request[0].name, "first day");
+  EXPECT_EQ(asked.request[0].before, "");
+  EXPECT_EQ(asked.request[0].after, "2024-08-01");
+  EXPECT_TRUE(asked.run.empty());
+  flags.start = "2024-10-01";
+  const PlanDiff later = diff_plans(before, plan_of(flags));
+  const Change* end = named(later.run, "growing run ends");
+  ASSERT_NE(end, nullptr);
+  EXPECT_GT(end->difference, 1);
+  EXPECT_LT(end->before, end->after);
+  ASSERT_NE(named(later.run, "spent growing"), nullptr);
+  EXPECT_LT(named(later.run, "spent growing")->difference, 0);
+}
+
+TEST(PlanDiff, ShowsAModelOfTheSameNameThatIsAnother) {
+  const Plan before = plan_of(small_flags());
+  Plan after = before;
+  after.total_parameters *= 2;
+  const PlanDiff diff = diff_plans(before, after);
+  ASSERT_NE(named(diff.request, "parameters"), nullptr);
+  EXPECT_EQ(named(diff.request, "parameters")->relative, 1);
+}
+
+// Model, precision and calibrated numbers are no figures of the cluster.
+TEST(PlanDiff, NamesAChangeOnce) {
+  PlanFlags flags = small_flags();
+  const Plan before = plan_of(flags);
+  flags.precision = "fp8";
+  Plan after = plan_of(flags);
+  after.request.calibration.nvlink_rate *= 1.1;
+  for (Input& input : after.inputs) {
+    if (input.key == "calibration.nvlink_rate") input.text = "0.9";
+  }
+  const PlanDiff diff = diff_plans(before, after);
+  ASSERT_NE(named(diff.request, "precision"), nullptr);
+  EXPECT_NE(named(diff.calibration, "nvlink_rate"), nullptr);
+  EXPECT_TRUE(diff.inputs.empty());
+}
+
 TEST(PlanDiff, SaysWhatIsOnlyInOne) {
   PlanFlags flags = small_flags();
   const Plan before = plan_of(flags);

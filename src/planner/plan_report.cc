@@ -34,11 +34,6 @@ constexpr std::string_view kCss = R"css(
 
 }  // namespace
 
-const PlannedLayout& shown_layout(const Plan& plan) {
-  return plan.layouts.empty() ? plan.does_not_fit->planned
-                              : plan.layouts.front();
-}
-
 std::string layout_words(const Layout& layout) {
   const char* const kDot = " \u00b7 ";
   std::string words;

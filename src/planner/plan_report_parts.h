@@ -9,9 +9,6 @@
 
 namespace colossus::planner {
 
-// The layout of which time and memory are shown: the fastest that fits, or the
-// nearest to it.
-const PlannedLayout& shown_layout(const Plan& plan);
 // "tensor 4 · pipeline 16 × 4 · data 256 · expert 8 · ZeRO 1 · ..."
 std::string layout_words(const Layout& layout);
 
