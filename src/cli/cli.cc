@@ -90,10 +90,9 @@ CLI::App* add_command(CLI::App& app, const std::string& name,
   return command;
 }
 
-void add_set_flag(CLI::App& command, std::vector<std::string>& overrides) {
-  command
-      .add_option("--set", overrides,
-                  "change a field of the config: --set run.steps=2000")
+void add_set_flag(CLI::App& command, std::vector<std::string>& overrides,
+                  const std::string& help) {
+  command.add_option("--set", overrides, help)
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);

@@ -241,6 +241,32 @@ TEST(PlanCalibrate, WritesAFileThatValidateReads) {
   EXPECT_THAT(shown.out, HasSubstr("Calibrated numbers: as given"));
 }
 
+// --set takes one value and leaves the files.
+TEST(PlanCalibrate, TakesFiguresOfTheClusterBeforeItsFiles) {
+  const Folder folder;
+  const std::string out = folder.path() + "/mine.toml";
+  const std::string tests = kSeeds + "nccl_tests/all_reduce.txt";
+  const Result made =
+      run_with({"plan", "calibrate", "--cluster", "H100-SXM:16", "--set",
+                "gpu.nvlink=400 GB/s", tests.c_str(), "--out", out.c_str()});
+  EXPECT_EQ(made.exit_code, kExitDone) << made.err;
+  EXPECT_TRUE(std::filesystem::exists(out));
+}
+
+TEST(PlanCalibrate, RefusesFlagsThatWouldDoNothing) {
+  const Folder folder;
+  const std::string out = folder.path() + "/mine.toml";
+  const std::string tests = kSeeds + "nccl_tests/all_reduce.txt";
+  expect_refused({"plan", "calibrate", tests.c_str(), "--set",
+                  "node.nic=400 Gb/s", "--out", out.c_str()},
+                 "--set node.nic=400 Gb/s: it changes a figure of --cluster");
+  const std::string rows =
+      folder.write("c.csv", "id,gpu,num_gpus,step_time_s\na,H100,8,12\n");
+  expect_refused({"plan", "calibrate", rows.c_str(), "--cluster", "H100-SXM:8",
+                  "--out", out.c_str()},
+                 "--cluster H100-SXM:8: it is of use to nccl-tests alone");
+}
+
 TEST(PlanCalibrate, NamesWhatIsWrongWithLineAndColumn) {
   const Folder folder;
   const std::string unit = folder.write("u.csv", "id,gpu,step_time_ms\n");

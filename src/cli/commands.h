@@ -23,7 +23,9 @@ CLI::App* add_command(CLI::App& app, const std::string& name,
                       const std::string& purpose, const std::string& example);
 
 // --set KEY=VALUE, as often as wanted, for commands that take a config.
-void add_set_flag(CLI::App& command, std::vector<std::string>& overrides);
+void add_set_flag(CLI::App& command, std::vector<std::string>& overrides,
+                  const std::string& help =
+                      "change a field of the config: --set run.steps=2000");
 
 // What the command does when it is chosen.
 void set_action(CLI::App& command, std::function<void()> action);

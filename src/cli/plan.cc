@@ -174,14 +174,10 @@ void add_flags(CLI::App& command, Options& options) {
                      "parallel.tensor=1,2,4,8");
   command.add_option("--layouts", flags.num_layouts, "how many to print")
       ->capture_default_str();
-  command
-      .add_option("--set", flags.overrides,
-                  "fix or cap a dimension (parallel.tensor=8, "
-                  "'parallel.pipeline<=16') or change a figure of the cluster "
-                  "(cluster.gpus=8192, node.nic=\"200 Gb/s\")")
-      ->type_name("KEY=VALUE")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_set_flag(command, flags.overrides,
+               "fix or cap a dimension (parallel.tensor=8, "
+               "'parallel.pipeline<=16') or change a figure of the cluster "
+               "(cluster.gpus=8192, node.nic=\"200 Gb/s\")");
 }
 
 }  // namespace

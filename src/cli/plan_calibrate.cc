@@ -182,8 +182,25 @@ void print_numbers(const planner::UserCalibration& result) {
   fmt::print("\n");
 }
 
+// What would have no effect is refused.
+void check(const Options& options, const Measured& measured) {
+  if (!options.overrides.empty() && options.cluster.empty()) {
+    throw user_error(
+        "--set {}: it changes a figure of --cluster, which is "
+        "missing",
+        options.overrides.front());
+  }
+  if (!options.cluster.empty() && measured.tests.empty()) {
+    throw user_error(
+        "--cluster {}: it is of use to nccl-tests alone, and no "
+        "file is the output of one",
+        options.cluster);
+  }
+}
+
 void run(const Options& options) {
   const Measured measured = read_all(options.files);
+  check(options, measured);
   std::vector<planner::TierFit> links;
   bool is_omni_path = false;
   if (!measured.tests.empty()) {
@@ -221,8 +238,8 @@ void add_plan_calibrate(CLI::App& plan) {
   command->add_option("--cluster", options->cluster,
                       "the machines of the nccl-tests: a file, or TYPE:GPUS; "
                       "without: the usual ones of their GPU");
-  command->add_option("--set", options->overrides,
-                      "a figure of the cluster: node.nic=\"400 Gb/s\"");
+  add_set_flag(*command, options->overrides,
+               "change a figure of --cluster: --set node.nic=\"400 Gb/s\"");
   command->add_option("--out", options->out, "the file that is written")
       ->capture_default_str();
   set_action(*command, [options] { run(*options); });
