@@ -375,6 +375,14 @@ TEST(PlanCommand, WritesJsonAndATrainConfig) {
   EXPECT_THAT(alone.out, testing::StartsWith("{"));
 }
 
+TEST(PlanCommand, WritesOneAnswerToStandardOutput) {
+  const Result result =
+      plan_with({"--cluster", "H100-SXM:1024", "--json", "-", "--out", "-"});
+  EXPECT_EQ(result.exit_code, kExitWrongUse);
+  EXPECT_THAT(result.err, HasSubstr("--json - and --out -: only one can"));
+  EXPECT_THAT(result.out, testing::IsEmpty());
+}
+
 // `more` behind a small request.
 Result small_plan_with(std::vector<const char*> more) {
   static const std::string model = kConfigs + "dense-124m.toml";
@@ -410,6 +418,10 @@ TEST(PlanSweep, RefusesWhatIsNoRangeAndKeysThatAreNone) {
   const Result key = small_plan_with({"--sweep", "cluster.gpux=16,64"});
   EXPECT_EQ(key.exit_code, kExitWrongUse);
   EXPECT_THAT(key.err, HasSubstr("cluster.gpux"));
+  const Result train =
+      small_plan_with({"--sweep", "cluster.gpus=16,64", "--train-config", "-"});
+  EXPECT_EQ(train.exit_code, kExitWrongUse);
+  EXPECT_THAT(train.err, HasSubstr("--train-config -: --sweep gives a plan"));
 }
 
 TEST(PlanDiff, NamesWhatChangedBetweenTwoFiles) {

@@ -29,19 +29,39 @@ void require_flag(bool is_there, const char* flag, const char* example) {
   throw user_error("{} is missing: {} {}", flag, flag, example);
 }
 
-void check_flags(const planner::PlanFlags& flags) {
-  require_flag(!flags.model.empty(), "--model", "configs/grok-1.toml");
-  require_flag(!flags.cluster.empty(), "--cluster",
-               "configs/colossus-100k.toml");
-  require_flag(!flags.batch_tokens.empty(), "--batch-tokens", "32M");
-  require_flag(flags.seq_len != 0, "--seq-len", "8192");
-}
-
 // Where answers go; "-" is standard output.
 struct Options {
   planner::PlanFlags flags;
   std::string json, train_config, sweep, page;
 };
+
+// Standard output takes one answer.
+void check_outputs(const Options& options) {
+  std::vector<std::string> to_output;
+  if (options.json == "-") to_output.emplace_back("--json -");
+  if (options.train_config == "-") to_output.emplace_back("--train-config -");
+  if (options.page == "-") to_output.emplace_back("--out -");
+  if (to_output.size() > 1) {
+    throw user_error("{}: only one can go to standard output",
+                     fmt::join(to_output, " and "));
+  }
+}
+
+void check_flags(const Options& options) {
+  const planner::PlanFlags& flags = options.flags;
+  require_flag(!flags.model.empty(), "--model", "configs/grok-1.toml");
+  require_flag(!flags.cluster.empty(), "--cluster",
+               "configs/colossus-100k.toml");
+  require_flag(!flags.batch_tokens.empty(), "--batch-tokens", "32M");
+  require_flag(flags.seq_len != 0, "--seq-len", "8192");
+  check_outputs(options);
+  if (!options.sweep.empty() && !options.train_config.empty()) {
+    throw user_error(
+        "--train-config {}: --sweep gives a plan for each value; leave one of "
+        "the two away",
+        options.train_config);
+  }
+}
 
 void write(const std::string& path, const std::string& text) {
   if (path == "-") {
@@ -111,7 +131,7 @@ void run_sweep(const Options& options, ThreadPool& pool) {
 }
 
 void run(const Options& options) {
-  check_flags(options.flags);
+  check_flags(options);
   ThreadPool pool(num_threads());
   if (!options.sweep.empty()) {
     run_sweep(options, pool);

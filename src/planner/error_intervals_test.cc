@@ -28,6 +28,9 @@ TEST(ErrorIntervals, WeighUnitsEqually) {
                 {{"a", 0.1}, {"b", 0.2}, {"c", 0.3}, {"d", 0.4}, {"e", 0.5}}),
             0.4);
   EXPECT_EQ(half_interval_of({}), 0);
+  std::vector<UnitError> ten;
+  for (int i = 1; i <= 10; ++i) ten.push_back({std::to_string(i), 0.1 * i});
+  EXPECT_EQ(half_interval_of(ten), ten[7].error);
 }
 
 TEST(ErrorIntervals, AreSymmetricInTheLogarithm) {

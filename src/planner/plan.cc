@@ -67,8 +67,7 @@ PlannedLayout planned(const PlanRequest& request, const Layout& layout) {
   result.memory_interval = memory_interval();
   const auto parameters =
       static_cast<double>(count_parameters(request.model).total());
-  result.extrapolates =
-      extrapolation(kind, request.cluster.cluster.num_devices, parameters);
+  result.extrapolates = extrapolation(kind, result.num_devices, parameters);
   return result;
 }
 

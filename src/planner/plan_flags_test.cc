@@ -40,7 +40,8 @@ TEST(PlanFlags, AreARequest) {
   flags.tokens = "6T";
   flags.start = "2024-09-01";
   flags.precision = "fp8";
-  flags.overrides = {"parallel.tensor=8", "cluster.gpus=2048"};
+  flags.overrides = {"parallel.tensor=8", "cluster.gpus=2048",
+                     "delivery.2024-09-01=2048"};
   const PlanRequest request = read_plan_request(flags);
   EXPECT_EQ(request.model.num_layers, 64);
   EXPECT_EQ(request.cluster.cluster.num_devices, 2048);
@@ -66,6 +67,17 @@ TEST(PlanFlags, NameWhatIsWrong) {
               HasSubstr("beyond"));
   EXPECT_THAT(refused([](PlanFlags& f) { f.start = "September"; }),
               HasSubstr("--start: 'September' is no day"));
+  EXPECT_THAT(refused([](PlanFlags& f) {
+                f.start = "2024-09-01";
+                f.overrides = {"delivery.2024-09-01=1024"};
+              }),
+              HasSubstr("--start 2024-09-01: it is the first day of a run, "
+                        "whose --tokens are missing"));
+  EXPECT_THAT(refused([](PlanFlags& f) {
+                f.start = "2024-09-01";
+                f.tokens = "6T";
+              }),
+              HasSubstr("--start 2024-09-01: the cluster has no deliveries"));
   EXPECT_THAT(refused([](PlanFlags& f) { f.precision = "fp9"; }),
               HasSubstr("must be bf16, fp16, fp8 or fp4; did you mean"));
   EXPECT_THAT(refused([](PlanFlags& f) { f.framework = "megatronlm"; }),

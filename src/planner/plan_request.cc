@@ -181,6 +181,17 @@ void validate(const PlanRequest& request) {
               request.num_tokens >= request.tokens_per_step(),
           "--tokens = {:.6g} must be at least the {:.6g} of one step",
           request.num_tokens, request.tokens_per_step());
+  if (request.start_day) {
+    const std::string day = day_text(*request.start_day);
+    require(request.num_tokens > 0,
+            "--start {}: it is the first day of a run, whose --tokens are "
+            "missing",
+            day);
+    require(!request.cluster.cluster.deliveries.empty(),
+            "--start {}: the cluster has no deliveries that a run could grow "
+            "with (--set delivery.{}={})",
+            day, day, request.cluster.cluster.num_devices);
+  }
   const Device& device = request.cluster.cluster.device;
   const bool is_16_bit = request.arithmetic() == Arithmetic::k16Bit;
   require(is_16_bit || device.peak(request.precision) > 0,

@@ -70,7 +70,8 @@ struct PlanRequest {
 
 // The numbers of a request that are no file's.
 // Throws UserError: a batch that no layout can deal out, a precision that the
-// GPU has not, a sequence beyond the model's positions.
+// GPU has not, a sequence beyond the model's positions, a first day of no run
+// that grows.
 void validate(const PlanRequest& request);
 
 // A batch in tokens: "33554432", "32M". People who say 32M mean 2^25 where

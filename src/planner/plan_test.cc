@@ -164,6 +164,9 @@ TEST(Plan, LeavesGpusIdleThatTheBatchCannotUse) {
   const PlannedLayout& best = plan.layouts.front();
   EXPECT_LT(best.num_devices, 1000);
   EXPECT_GT(2 * best.num_devices, 1000);
+  // Idle ones make nothing harder to predict.
+  EXPECT_THAT(best.extrapolates,
+              StartsWith(std::to_string(best.num_devices) + " GPUs: "));
   EXPECT_EQ(512 % (best.layout.data * best.layout.micro_batch_size), 0);
 }
 
