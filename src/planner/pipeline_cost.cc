@@ -9,7 +9,8 @@ namespace {
 // T15: activations forward and gradients backward, 2 bytes an element, once for
 // each chunk of a stage. Tensor ranks send a slice each and gather it on the
 // other side, or (DeepSpeed) each the whole. Stages within NVLink's reach send
-// for nothing.
+// for nothing, as if they lay side by side: docs/planner.md says why that
+// is too little.
 double sends(const CostInputs& in) {
   const Layout& layout = in.workload.layout;
   const Machine& machine = *in.workload.machine;
