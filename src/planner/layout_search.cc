@@ -58,8 +58,12 @@ Range choices(const Range& rule, bool is_of_use) {
   return {0, is_on && is_of_use ? 1 : 0};
 }
 
-Range zero_stages(const LayoutRules& rules, const Layout& layout) {
-  const bool is_of_use = layout.data * layout.context > 1;
+// Experts can have replicas where the rest has none: within a tensor group.
+Range zero_stages(const PlanRequest& request, const Layout& layout) {
+  const LayoutRules& rules = request.rules;
+  const int64_t replicas = layout.data * layout.context;
+  const bool is_of_use = replicas > 1 || (request.model.has_experts() &&
+                                          layout.tensor > layout.expert);
   if (!is_of_use && rules.zero_stage.holds(0)) return {0, 0};
   return {std::max<int64_t>(rules.zero_stage.least, 0),
           std::min<int64_t>(rules.zero_stage.most, 3)};
@@ -95,13 +99,6 @@ bool takes_whole_nodes(const Cluster& cluster, const Layout& layout) {
   const int64_t ranks = layout.num_ranks();
   return ranks <= cluster.node.num_devices ||
          ranks % cluster.node.num_devices == 0;
-}
-
-bool is_redundant(const Layout& layout) {
-  const bool has_slots = layout.embedding_slot || layout.head_slot;
-  return (layout.sequence_parallel && layout.tensor == 1) ||
-         (has_slots && layout.pipeline == 1) ||
-         (layout.zero_stage > 0 && layout.data * layout.context == 1);
 }
 
 namespace {
@@ -220,7 +217,7 @@ int64_t num_members(const PlanRequest& request, const Layout& family,
                     const std::vector<int64_t>& batch_divisors) {
   int64_t count = 0;
   for_each_pipeline(request, family, batch_divisors, [&](const Layout& layout) {
-    const int64_t zeros = size_of(zero_stages(request.rules, layout));
+    const int64_t zeros = size_of(zero_stages(request, layout));
     for_each_slots(request, layout, [&](const Layout&, const Range& chunks) {
       count += size_of(chunks) * zeros;
     });
@@ -262,7 +259,7 @@ class LayoutSearch::Members {
   // Which ZeRO stages can be of use with this pipeline, by memory.
   std::array<bool, 4> open_zero_stages() {
     std::array<bool, 4> open{};
-    const Range range = zero_stages(request_.rules, workload_.layout);
+    const Range range = zero_stages(request_, workload_.layout);
     for (int64_t zero = range.least; zero <= range.most; ++zero) {
       workload_.layout.zero_stage = zero;
       const double least =

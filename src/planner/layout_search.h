@@ -40,10 +40,8 @@ Layout without_details(Layout layout);
 bool uses_enough(const Cluster& cluster, const Layout& layout);
 bool takes_whole_nodes(const Cluster& cluster, const Layout& layout);
 
-// Not of use: slots without stages, a ZeRO stage without replicas, sequence
-// parallelism without tensor ranks. They are no layouts of their own.
-bool is_redundant(const Layout& layout);
-
+// No layouts of their own, unless a rule asks for them: slots without stages, a
+// ZeRO stage without replicas, sequence parallelism without tensor ranks.
 class LayoutSearch {
  public:
   // Lists the families. `request` is valid and, with `pool`, must outlive the

@@ -99,6 +99,20 @@ std::string text_of(const Layout& l) {
                      int{l.head_slot});
 }
 
+// Of no use, and asked for by no rule.
+bool is_redundant(const PlanRequest& request, const Layout& l) {
+  const LayoutRules& rules = request.rules;
+  const bool shares_experts =
+      request.model.has_experts() && l.tensor > l.expert;
+  return (l.sequence_parallel && l.tensor == 1 &&
+          rules.sequence_parallel.holds(0)) ||
+         (l.embedding_slot && l.pipeline == 1 &&
+          rules.embedding_slot.holds(0)) ||
+         (l.head_slot && l.pipeline == 1 && rules.head_slot.holds(0)) ||
+         (l.zero_stage > 0 && l.data * l.context == 1 && !shares_experts &&
+          rules.zero_stage.holds(0));
+}
+
 BruteForce brute_force(const PlanRequest& request) {
   const PlanWorkload workload(request);
   const double capacity = workload.machine().memory_bytes;
@@ -115,7 +129,7 @@ BruteForce brute_force(const PlanRequest& request) {
     if (!is_new && less) at->second = found;
   };
   for_all_layouts(request, [&](const Layout& layout) {
-    if (is_redundant(layout) || !request.rules.allow(layout)) return;
+    if (is_redundant(request, layout) || !request.rules.allow(layout)) return;
     Cluster cluster = request.cluster.cluster;
     if (!uses_enough(cluster, layout) || !takes_whole_nodes(cluster, layout)) {
       return;
@@ -188,7 +202,8 @@ std::vector<Case> cases() {
   Case odd = {"12 GPUs", request_of(small_experts(), "GB200:12", 16)};
   odd.request.model.num_mtp_layers = 1;
   // Between what the leanest and the fattest layout need, so that bounds on
-  // memory matter.
+  // memory matter. The last four ask for choices of no use, or, where experts
+  // have replicas and all else has none, for one that is of use to them alone.
   return {dense,
           experts,
           deepspeed,
@@ -206,7 +221,11 @@ std::vector<Case> cases() {
           with_rules(experts, {"expert>=2", "recomputation=full"}),
           with_rules(experts, {"sequence_parallel=false", "zero_stage<=1"}),
           with_rules(dense, {"virtual_stages>=2", "embedding_slot=true"}),
-          with_rules(dense, {"micro_batch_size=4", "context>=2"})};
+          with_rules(dense, {"micro_batch_size=4", "context>=2"}),
+          with_rules(dense, {"zero_stage>=1", "data=1", "context=1"}),
+          with_rules(dense, {"sequence_parallel=true", "tensor=1"}),
+          with_rules(experts, {"head_slot=true", "pipeline=1"}),
+          with_rules(experts, {"tensor=4", "data=1", "context=1"})};
 }
 
 TEST(LayoutSearch, FindsWhatBruteForceFinds) {

@@ -170,6 +170,10 @@ TEST(Plan, LeavesGpusIdleThatTheBatchCannotUse) {
   EXPECT_EQ(512 % (best.layout.data * best.layout.micro_batch_size), 0);
 }
 
+bool is_in(const std::string& word, const std::vector<std::string>& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 TEST(Sensitivities, AreOfEveryFigure) {
   const Plan plan = plan_of(grok_on("H100-SXM:1024"));
   ASSERT_EQ(plan.sensitivities.size(), 6U);
@@ -179,11 +183,29 @@ TEST(Sensitivities, AreOfEveryFigure) {
     const bool is_latency = s.figure == "network latency";
     EXPECT_GE(is_latency ? s.step_change : -s.step_change, 0) << s.figure;
     sum += s.step_change;
+    if (is_in(s.figure, {"peak of matrix units", "memory bandwidth",
+                         "network bandwidth"})) {
+      EXPECT_LT(s.step_change, 0) << s.figure;
+    }
     EXPECT_EQ(s.is_searched, s.figure == "memory size");
   }
   // A percent more of everything is at most a percent.
   EXPECT_GT(sum, -0.01);
   EXPECT_LT(sum, -0.001);
+}
+
+// Tiers that do not take the NIC's bandwidth are scaled with it.
+TEST(Sensitivities, AreOfTheBandwidthOfTiers) {
+  PlanRequest request = grok_on("H100-SXM:1024");
+  for (NetworkTier& tier : request.cluster.cluster.network.tiers) {
+    tier.bandwidth = request.cluster.cluster.node.nic_bandwidth / 2;
+  }
+  const Plan plan = plan_of(request);
+  const auto network = std::find_if(
+      plan.sensitivities.begin(), plan.sensitivities.end(),
+      [](const Sensitivity& s) { return s.figure == "network bandwidth"; });
+  ASSERT_NE(network, plan.sensitivities.end());
+  EXPECT_LT(network->step_change, 0);
 }
 
 // 10^12 tokens of 2^22 a step are 238,419 steps; 315,684,820,992 parameters of
