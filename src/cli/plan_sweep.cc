@@ -117,8 +117,12 @@ std::string plan_page(const planner::PlanFlags& flags,
   if (sweep != nullptr) {
     report.sweeps.push_back(*sweep);
   } else {
-    report.sweeps.push_back(planner::run_sweep(
-        flags, values_around(plan.request.cluster.cluster), pool));
+    const planner::Cluster& cluster = plan.request.cluster.cluster;
+    const SweepPoint known = {std::to_string(cluster.num_devices),
+                              static_cast<double>(cluster.num_devices), plan,
+                              ""};
+    report.sweeps.push_back(
+        planner::run_sweep(flags, values_around(cluster), pool, &known));
   }
   return planner::plan_report_html(report);
 }

@@ -12,24 +12,19 @@ namespace {
 constexpr double kLess = 0.88;
 constexpr double kSlowest = 4;  // times the fastest
 
-std::vector<FoundLayout> best_within(PlanRequest request, double bytes,
-                                     SearchGoal goal, ThreadPool& pool) {
-  request.cluster.cluster.device.memory_bytes = bytes;
-  return LayoutSearch(request, pool).best(goal, 1);
-}
-
 }  // namespace
 
 std::vector<PlannedLayout> layout_frontier(const PlanRequest& request, int most,
                                            ThreadPool& pool) {
   const double capacity = request.cluster.cluster.device.memory_bytes;
+  LayoutSearch search(request, pool);
   const std::vector<FoundLayout> smallest =
-      best_within(request, capacity, SearchGoal::kLeastMemory, pool);
+      search.best(SearchGoal::kLeastMemory, 1);
   std::vector<PlannedLayout> frontier;
   double allowed = capacity;
   while (static_cast<int>(frontier.size()) < most) {
     const std::vector<FoundLayout> found =
-        best_within(request, allowed, SearchGoal::kFastestThatFit, pool);
+        search.best(SearchGoal::kFastestThatFit, 1, allowed);
     if (found.empty()) break;
     if (!frontier.empty() &&
         found.front().seconds > kSlowest * frontier.front().cost.seconds) {

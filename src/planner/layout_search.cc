@@ -19,7 +19,7 @@ constexpr double kRounding = 1 - 1e-9;
 constexpr const char* kRecomputations[] = {"none", "selective", "full"};
 // Families whose members are computed before what they found bounds the next.
 // The first are few: they have no bound yet.
-constexpr size_t kFirstBatch = 8, kBatch = 64;
+constexpr size_t kFirstRound = 8, kRound = 64;
 
 std::vector<int64_t> divisors_of(int64_t number) {
   std::vector<int64_t> low, high;
@@ -231,13 +231,13 @@ int64_t num_members(const PlanRequest& request, const Layout& family,
 class LayoutSearch::Members {
  public:
   Members(const LayoutSearch& search, const Family& family, SearchGoal goal,
-          double limit, int64_t count)
+          double limit, int64_t count, double capacity)
       : request_(search.request_),
         family_(family),
         goal_(goal),
         limit_(limit),
         batch_divisors_(search.batch_divisors_),
-        capacity_(search.workload_.machine().memory_bytes),
+        capacity_(capacity),
         num_layers_(search.workload_.num_layers()),
         workload_(search.workload_.of(family.layout)),
         inputs_(workload_, request_.calibration),
@@ -415,19 +415,19 @@ std::vector<LayoutSearch::Family> LayoutSearch::families_of(
       const bool fits_nodes = cluster.num_devices <= cluster.node.num_devices ||
                               is_aligned(cluster, expert);
       if (!cuts || !fits_nodes || !rules.expert.holds(expert)) continue;
+      Layout layout;
+      layout.tensor = tensor;
+      layout.context = context;
+      layout.micro_batch_size = size;
+      layout.expert = expert;
+      const int64_t members = num_members(request_, layout, batch_divisors_);
+      if (members == 0) continue;
       const Range parallels = choices(rules.sequence_parallel, tensor > 1);
       for (int64_t parallel = parallels.least; parallel <= parallels.most;
            ++parallel) {
         if (parallel == 1 && request_.seq_len % (context * tensor) != 0)
           continue;
-        Layout layout;
-        layout.tensor = tensor;
-        layout.context = context;
-        layout.micro_batch_size = size;
-        layout.expert = expert;
         layout.sequence_parallel = parallel == 1;
-        const int64_t members = num_members(request_, layout, batch_divisors_);
-        if (members == 0) continue;
         const size_t before = families.size();
         add_families(layout, families);
         num_legal += members * static_cast<int64_t>(families.size() - before);
@@ -468,21 +468,26 @@ double LayoutSearch::least_seconds(const Layout& family) const {
 }
 
 std::vector<FoundLayout> LayoutSearch::best(SearchGoal goal, int64_t count) {
+  return best(goal, count, workload_.machine().memory_bytes);
+}
+
+std::vector<FoundLayout> LayoutSearch::best(SearchGoal goal, int64_t count,
+                                            double capacity_bytes) {
   BestLayouts best(goal, count);
-  size_t batch = kFirstBatch;
-  for (size_t first = 0; first < families_.size(); first += batch) {
-    batch = first == 0 ? kFirstBatch : kBatch;
+  size_t round = kFirstRound;
+  for (size_t first = 0; first < families_.size(); first += round) {
+    round = first == 0 ? kFirstRound : kRound;
     const double limit = best.limit();
     const bool is_by_time = goal != SearchGoal::kLeastMemory;
     if (is_by_time && families_[first].least_seconds > limit) break;
-    const size_t size = std::min(batch, families_.size() - first);
+    const size_t size = std::min(round, families_.size() - first);
     std::vector<std::vector<FoundLayout>> found(size);
     std::vector<int64_t> evaluated(size);
     pool_.run(static_cast<int64_t>(size), [&](int64_t piece, int) {
       const auto i = static_cast<size_t>(piece);
       const Family& family = families_[first + i];
       if (is_by_time && family.least_seconds > limit) return;
-      Members members(*this, family, goal, limit, count);
+      Members members(*this, family, goal, limit, count, capacity_bytes);
       members.compute();
       found[i] = members.found();
       evaluated[i] = members.num_evaluated();

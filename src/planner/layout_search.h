@@ -57,6 +57,9 @@ class LayoutSearch {
   // The best `count`, best first; fewer where there are no more. The same for
   // any number of threads. With kLeastMemory ordered by memory, then time.
   std::vector<FoundLayout> best(SearchGoal goal, int64_t count);
+  // The same where that many bytes of a GPU are what must be fitted.
+  std::vector<FoundLayout> best(SearchGoal goal, int64_t count,
+                                double capacity_bytes);
 
  private:
   // Layouts that share the cost of a layer; pipeline, data and the rest of

@@ -246,6 +246,24 @@ TEST(LayoutSearch, FindsWhatBruteForceFinds) {
   }
 }
 
+// One search for several sizes of memory finds what one for each would.
+TEST(LayoutSearch, FindsWhatFitsAnotherCapacity) {
+  const Case dense = {"dense", request_of(small_dense(), "H100-SXM:16", 16)};
+  ThreadPool pool(2);
+  LayoutSearch search(dense.request, pool);
+  const auto whole = search.best(SearchGoal::kFastestThatFit, 10);
+  for (const double share : {0.99, 0.9}) {
+    const double bytes = share * whole.front().needed_bytes;
+    const Case smaller = with_memory(dense, bytes);
+    const auto expected = LayoutSearch(smaller.request, pool)
+                              .best(SearchGoal::kFastestThatFit, 10);
+    ASSERT_FALSE(expected.empty());
+    EXPECT_LE(expected.front().needed_bytes, bytes);
+    expect_same(search.best(SearchGoal::kFastestThatFit, 10, bytes), expected,
+                10);
+  }
+}
+
 TEST(LayoutSearch, IsTheSameForAnyNumberOfThreads) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.name);

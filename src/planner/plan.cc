@@ -96,7 +96,7 @@ Plan make_plan(const PlanRequest& request, ThreadPool& pool) {
   plan.does_not_fit = what_does_not_fit(plan.request, fitting, search, pool);
   if (!plan.layouts.empty()) {
     plan.sensitivities =
-        sensitivities_of(request, plan.layouts.front().layout, pool);
+        sensitivities_of(request, plan.layouts.front().layout, search);
   }
   if (!plan.layouts.empty() && request.num_tokens > 0) {
     const Cluster& cluster = request.cluster.cluster;

@@ -1,6 +1,5 @@
 #include "planner/sensitivity.h"
 
-#include "planner/layout_search.h"
 #include "planner/step_cost.h"
 
 namespace colossus::planner {
@@ -8,7 +7,7 @@ namespace {
 
 constexpr double kChange = 0.01;
 
-struct Figure {
+struct ScaledFigure {
   const char* name;
   void (*scale)(Cluster& cluster, double factor);
 };
@@ -30,7 +29,7 @@ void scale_latency(Cluster& cluster, double factor) {
   for (NetworkTier& tier : cluster.network.tiers) tier.latency *= factor;
 }
 
-constexpr Figure kFigures[] = {
+constexpr ScaledFigure kFigures[] = {
     {"peak of matrix units", scale_peaks},
     {"memory bandwidth",
      [](Cluster& c, double factor) { c.device.memory_bandwidth *= factor; }},
@@ -48,20 +47,19 @@ double step_seconds(const PlanRequest& request, const Layout& layout) {
 
 std::vector<Sensitivity> sensitivities_of(const PlanRequest& request,
                                           const Layout& layout,
-                                          ThreadPool& pool) {
+                                          LayoutSearch& search) {
   const double before = step_seconds(request, layout);
   std::vector<Sensitivity> list;
-  for (const Figure& figure : kFigures) {
+  for (const ScaledFigure& figure : kFigures) {
     PlanRequest changed = request;
     figure.scale(changed.cluster.cluster, 1 + kChange);
     const double after = step_seconds(changed, layout);
     list.push_back({figure.name, kChange, after / before - 1, false});
   }
-  PlanRequest larger = request;
-  larger.cluster.cluster.device.memory_bytes *= 1 + kChange;
-  LayoutSearch search(larger, pool);
+  const double more =
+      (1 + kChange) * request.cluster.cluster.device.memory_bytes;
   const double after =
-      search.best(SearchGoal::kFastestThatFit, 1).front().seconds;
+      search.best(SearchGoal::kFastestThatFit, 1, more).front().seconds;
   list.push_back({"memory size", kChange, after / before - 1, true});
   return list;
 }

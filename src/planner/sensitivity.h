@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
-#include "planner/plan_request.h"
+#include "planner/layout_search.h"
 
 namespace colossus::planner {
 
@@ -16,12 +15,12 @@ struct Sensitivity {
   bool is_searched = false;  // all layouts anew; else the same layout
 };
 
-// Of `layout`, the best of the request. With a figure a little better the same
-// layout stays best, or another is hardly faster: time as a function of a
-// figure is the lowest of curves. More memory changes nothing but which layouts
-// fit, so there all are searched anew.
+// Of `layout`, the best of the request, and `search`, of the same. With a
+// figure a little better the same layout stays best, or another is hardly
+// faster: time as a function of a figure is the lowest of curves. More memory
+// changes nothing but which layouts fit, so there all are searched anew.
 std::vector<Sensitivity> sensitivities_of(const PlanRequest& request,
                                           const Layout& layout,
-                                          ThreadPool& pool);
+                                          LayoutSearch& search);
 
 }  // namespace colossus::planner

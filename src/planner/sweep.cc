@@ -51,13 +51,13 @@ std::vector<std::string> split(const std::string& text, char separator) {
   }
 }
 
-struct Step {
+struct Increment {
   bool is_multiplied = false;
   double size = 0;
 };
 
-Step step_of(const std::string& text, const Figure& from,
-             const std::string& sweep) {
+Increment increment_of(const std::string& text, const Figure& from,
+                       const std::string& sweep) {
   const char sign = text.empty() ? ' ' : text[0];
   if (sign != 'x' && sign != '+') {
     throw user_error(
@@ -83,7 +83,7 @@ void add_range(const std::vector<std::string>& parts, const std::string& sweep,
     throw user_error("--sweep {}: the ends have different units, '{}' and '{}'",
                      sweep, from.unit, to.unit);
   }
-  const Step step = step_of(parts[2], from, sweep);
+  const Increment step = increment_of(parts[2], from, sweep);
   const bool rises =
       step.is_multiplied ? step.size > 1 && from.number > 0 : step.size > 0;
   if (!rises || to.number < from.number) {
@@ -185,12 +185,14 @@ SweepValues parse_sweep(const std::string& text) {
 }
 
 Sweep run_sweep(const PlanFlags& flags, const SweepValues& values,
-                ThreadPool& pool) {
+                ThreadPool& pool, const SweepPoint* known) {
   Sweep sweep;
   sweep.values = values;
   bool any = false;
   for (size_t i = 0; i < values.texts.size(); ++i) {
-    sweep.points.push_back(point_at(flags, values, i, pool));
+    const bool is_known = known != nullptr && known->text == values.texts[i];
+    sweep.points.push_back(is_known ? *known
+                                    : point_at(flags, values, i, pool));
     any = any || sweep.points.back().plan;
   }
   if (!any) throw UserError(sweep.points.front().why_not);

@@ -43,8 +43,9 @@ struct Sweep {
 
 // A value that gives no plan (no legal layout, a batch that cannot be dealt
 // out) says why, and the others go on. Throws UserError where none gives one: a
-// key that is unknown.
+// key that is unknown. `known`: a point that has its plan already, at one of
+// the values; may be null.
 Sweep run_sweep(const PlanFlags& flags, const SweepValues& values,
-                ThreadPool& pool);
+                ThreadPool& pool, const SweepPoint* known = nullptr);
 
 }  // namespace colossus::planner

@@ -75,6 +75,18 @@ TEST(Sweep, PlansEachValueAndSaysWhyThereIsNone) {
   EXPECT_NE(sweep.points[2].why_not, "");
 }
 
+TEST(Sweep, TakesAPointThatIsKnownAsItIs) {
+  ThreadPool pool(2);
+  SweepPoint known = {"32", 32, plan_of(small_flags()), ""};
+  known.plan->warnings = {"known"};
+  const Sweep sweep = run_sweep(
+      small_flags(), parse_sweep("cluster.gpus=16:64:x2"), pool, &known);
+  ASSERT_EQ(sweep.points.size(), 3U);
+  EXPECT_EQ(sweep.points[1].plan->warnings, known.plan->warnings);
+  EXPECT_NE(sweep.points[0].plan->warnings, known.plan->warnings);
+  EXPECT_EQ(sweep.points[2].plan->request.cluster.cluster.num_devices, 64);
+}
+
 TEST(Sweep, ChangesTheClusterAndTheRequestItself) {
   ThreadPool pool(2);
   const Sweep gpus =
