@@ -159,6 +159,17 @@ TEST(Validation, GivesForeignRowsTheIntervalsOfPlans) {
   }
 }
 
+// A row may leave open what the baseline needs; the planner fills it.
+TEST(Validation, GivesRowsThatLeaveMuchOpenNoBaseline) {
+  const std::vector<PublishedRun> runs = read_published_runs(
+      "id,gpu,num_gpus,model_name,params_b,step_time_s\n"
+      "mine,A100 80GB,64,Newcomer 13B,13,12\n",
+      "my_runs.csv");
+  const Validation validation = validate_calibration(runs, Calibration());
+  ASSERT_EQ(validation.runs.size(), 1U);
+  EXPECT_FALSE(validation.runs[0].baseline_cold);
+}
+
 // A user's rows have no grade, and are scored under the calibration given.
 TEST(Validation, ScoresRowsWithoutAGradeUnderACalibration) {
   std::vector<PublishedRun> runs;
