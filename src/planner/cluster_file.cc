@@ -315,6 +315,15 @@ void check_power(const Cluster& c, const std::string& source) {
 }
 
 void check_deliveries(const Cluster& c, const std::string& source) {
+  const int64_t reach = c.network.tiers.back().num_devices;  // 0 = all
+  for (const Delivery& delivery : c.deliveries) {
+    require(delivery.num_devices <= kMaxDevices,
+            "{}: 'delivery.{}' = {} must be from 1 to {}", source,
+            day_text(delivery.day), delivery.num_devices, kMaxDevices);
+    require(reach == 0 || delivery.num_devices <= reach,
+            "{}: 'delivery.{}' = {}, and the network's last tier holds {} GPUs",
+            source, day_text(delivery.day), delivery.num_devices, reach);
+  }
   for (size_t i = 1; i < c.deliveries.size(); ++i) {
     const Delivery& before = c.deliveries[i - 1];
     const Delivery& after = c.deliveries[i];

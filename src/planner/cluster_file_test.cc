@@ -182,6 +182,18 @@ TEST(ClusterFile, DeliveriesAreInOrderAndGrow) {
               HasSubstr("falls from 200000 to 100 GPUs on 2025-01-01"));
   EXPECT_THAT(error_of(text, {"delivery.soon=100"}),
               HasSubstr("'soon' is no day"));
+  EXPECT_THAT(error_of(kSmall + "[delivery]\n2024-09-01 = 200000000\n", {}),
+              HasSubstr("'delivery.2024-09-01' = 200000000 must be from 1 to "
+                        "100000000"));
+}
+
+TEST(ClusterFile, DeliveriesLieWithinTheNetwork) {
+  const std::string text = kSmall +
+                           "[network.tier.leaf]\ngpus = 1024\n"
+                           "[delivery]\n2024-09-01 = 2048\n";
+  EXPECT_THAT(error_of(text, {}),
+              HasSubstr("'delivery.2024-09-01' = 2048, and the network's last "
+                        "tier holds 1024 GPUs"));
 }
 
 TEST(Days, ReadAndWrite) {
