@@ -218,6 +218,17 @@ void print_intervals(const Way& way) {
       time(planner::exact_interval(cost, rate)));
 }
 
+// Runs without an end count with what they had reached.
+void print_given_up(const std::vector<Way>& ways, int64_t num_runs) {
+  for (const Way& way : ways) {
+    const int64_t plain = way.plain.num_given_up();
+    const int64_t whole = way.whole.num_given_up();
+    if (plain + whole == 0) continue;
+    fmt::print("  {}: {} of {} runs gave up without tails, {} of {} with all\n",
+               way.strategy, plain, num_runs, whole, num_runs);
+  }
+}
+
 void print_ways(const std::vector<Way>& ways, const Options& options) {
   fmt::print(
       "\nWays to recover (recovery.strategy), goodput\n"
@@ -245,11 +256,13 @@ void print_ways(const std::vector<Way>& ways, const Options& options) {
         "has them (mean and its\n  standard error); then with tails, bursts of "
         "faults and the spares above\n",
         options.num_runs);
+    print_given_up(ways, options.num_runs);
   }
 }
 
 nlohmann::ordered_json simulation_json(const planner::Simulation& s) {
   return {{"runs", s.runs.size()},
+          {"runs_given_up", s.num_given_up()},
           {"mean", figures_json(s.mean)},
           {"standard_error", s.standard_error},
           {"low", s.low},

@@ -138,6 +138,7 @@ class Run {
     time_.useful = work_;
     time_.copies = work_ * copies_;
     SimulatedRun run;
+    run.finished = work_ >= options_.useful_seconds;
     run.seconds = now_;
     run.faults = num_faults_;
     run.parts = time_;
@@ -354,13 +355,17 @@ void add_statistics(Simulation& simulation) {
   const double mean = simulation.mean.useful;
   const double variance = std::max(squares - mean * mean, 0.0);
   simulation.standard_error = std::sqrt(variance / std::max(n - 1, 1.0));
-  // The slowest run has the least goodput.
   const size_t tenth = runs.size() / 10;
   simulation.low = runs[runs.size() - 1 - tenth].parts.useful;
   simulation.high = runs[tenth].parts.useful;
 }
 
 }  // namespace
+
+int64_t Simulation::num_given_up() const {
+  return std::count_if(runs.begin(), runs.end(),
+                       [](const SimulatedRun& run) { return !run.finished; });
+}
 
 SimulatedRun simulate_run(const JobFaults& job,
                           const SimulationOptions& options, uint64_t run) {
@@ -380,7 +385,7 @@ Simulation simulate_goodput(const JobFaults& job,
   });
   std::sort(runs.begin(), runs.end(),
             [](const SimulatedRun& a, const SimulatedRun& b) {
-              return a.seconds < b.seconds;
+              return a.parts.useful > b.parts.useful;
             });
   add_statistics(simulation);
   return simulation;

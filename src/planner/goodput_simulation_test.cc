@@ -178,6 +178,23 @@ TEST(GoodputSimulation, GivesUpARunWithoutProgress) {
   const SimulatedRun run =
       simulate_run(job, {.useful_seconds = 3600, .interval = 60}, 0);
   EXPECT_LT(run.parts.useful, 1e-3);
+  EXPECT_FALSE(run.finished);
+}
+
+// Runs that give up after 300,000 faults are shorter than others that end.
+TEST(GoodputSimulation, RangeIsOfGoodputWhereRunsGiveUp) {
+  JobFaults job = plain_job();
+  job.burstiness = 1;
+  job.fault_rate = 0.03;
+  ThreadPool pool(2);
+  const Simulation simulation = simulate_goodput(
+      job, {.useful_seconds = 3 * 86400.0, .interval = 60, .num_runs = 20},
+      pool);
+  EXPECT_GT(simulation.num_given_up(), 2);
+  EXPECT_LT(simulation.num_given_up(), 18);
+  EXPECT_LT(simulation.low, simulation.high);
+  EXPECT_LE(simulation.low, simulation.mean.useful);
+  EXPECT_GE(simulation.high, simulation.mean.useful);
 }
 
 }  // namespace
