@@ -275,6 +275,10 @@ void check_failures(const Cluster& c, const std::string& source) {
   const Recovery& r = c.recovery;
   require(f.spread >= 1, "{}: 'failures.spread' = {} must be at least 1",
           source, f.spread);
+  require(f.burstiness == 0 || (f.burstiness >= 0.01 && f.burstiness <= 10),
+          "{}: 'failures.burstiness' = {} must be 0 (a steady rate) or from "
+          "0.01 to 10",
+          source, f.burstiness);
   require(f.slow_factor >= 1,
           "{}: 'failures.slow_factor' = {} must be at least 1", source,
           f.slow_factor);
@@ -282,6 +286,10 @@ void check_failures(const Cluster& c, const std::string& source) {
       r.strategy == "restart" || r.strategy == "memory" || r.strategy == "heal",
       "{}: 'recovery.strategy' = \"{}\" must be restart, memory or heal",
       source, r.strategy);
+  require(r.spares_suffice < 1,
+          "{}: 'recovery.spares_suffice' = {} must be below 1: no number of "
+          "spares suffices always",
+          source, r.spares_suffice);
   const double away = f.per_thousand_node_days / 1000 *
                       static_cast<double>(c.node.num_devices) / 8 *
                       f.repair_seconds * f.repair_tail / 86400;

@@ -169,6 +169,33 @@ TEST(ClusterFile, RefusesWhatNoClusterCanBe) {
               HasSubstr("= 0.5 must be at least 1"));
 }
 
+TEST(ClusterFile, WhatNeverHappensIsZero) {
+  const Cluster cluster =
+      read_cluster(
+          kSmall, "x.toml",
+          {"failures.burstiness=0", "failures.silent=0", "failures.slow=0",
+           "recovery.planned_stops_per_day=0", "recovery.copies_lost=0%"})
+          .cluster;
+  EXPECT_EQ(cluster.failures.burstiness, 0);
+  EXPECT_EQ(cluster.failures.silent_per_thousand_node_days, 0);
+  EXPECT_EQ(cluster.failures.slow_per_thousand_node_days, 0);
+  EXPECT_EQ(cluster.recovery.planned_stops_per_day, 0);
+  EXPECT_EQ(cluster.recovery.copies_lost, 0);
+  EXPECT_THAT(error_of(kSmall, {"failures.slow=-1"}), HasSubstr("is below 0"));
+  EXPECT_THAT(error_of(kSmall, {"failures.slow_factor=0"}),
+              HasSubstr("is not above 0"));
+}
+
+TEST(ClusterFile, RefusesBurstsAndSparesBeyondTheFormulas) {
+  for (const char* value : {"0.009", "11"}) {
+    EXPECT_THAT(error_of(kSmall, {std::string("failures.burstiness=") + value}),
+                HasSubstr("must be 0 (a steady rate) or from 0.01 to 10"));
+  }
+  EXPECT_EQ(error_of(kSmall, {"failures.burstiness=0.01"}), "no error");
+  EXPECT_THAT(error_of(kSmall, {"recovery.spares_suffice=100%"}),
+              HasSubstr("'recovery.spares_suffice' = 1 must be below 1"));
+}
+
 TEST(ClusterFile, DeliveriesAreInOrderAndGrow) {
   const std::string text = kSmall +
                            "[delivery]\n2024-12-02 = 200000\n"

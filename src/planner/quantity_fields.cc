@@ -50,7 +50,7 @@ void assign(const QuantityField& field, const std::string& text,
     **count = parse_count(text, where, field.name);
   } else {
     *std::get<double*>(field.value) =
-        parse_quantity(text, field.unit, where, field.name);
+        parse_quantity(text, field.unit, where, field.name, field.zero);
   }
 }
 

@@ -91,6 +91,18 @@ TEST(Units, AWrongTextIsNamedWithItsPlaceAndWhatItShouldBe) {
   EXPECT_THAT(error_of("80 GB now", Unit::kBytes), HasSubstr("'GB now'"));
 }
 
+TEST(Units, ZeroIsReadWhereItIsAllowed) {
+  const auto read_or_zero = [](const std::string& text) {
+    return parse_quantity(text, Unit::kShare, "x.toml:7", "k", Zero::kAllowed);
+  };
+  EXPECT_EQ(read_or_zero("0"), 0);
+  EXPECT_EQ(read_or_zero("0%"), 0);
+  EXPECT_EQ(read_or_zero("4%"), 0.04);
+  EXPECT_THROW(read_or_zero("-1%"), UserError);
+  EXPECT_THROW(read_or_zero("0 GB"), UserError);
+  EXPECT_THROW(read_or_zero("1e-9"), UserError);
+}
+
 TEST(Units, AreWrittenWithThreeDigits) {
   EXPECT_EQ(quantity_text(50e9, Unit::kBytesPerSecond), "50 GB/s");
   EXPECT_EQ(quantity_text(3.35e12, Unit::kBytesPerSecond), "3.35 TB/s");
