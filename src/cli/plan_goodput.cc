@@ -14,6 +14,7 @@
 #include "planner/cluster_file.h"
 #include "planner/goodput_simulation.h"
 #include "planner/goodput_validation.h"
+#include "planner/json_record.h"
 #include "planner/run_forecast.h"
 
 namespace colossus::cli {
@@ -35,14 +36,14 @@ struct Options {
   bool json = false;
 };
 
-// A struct's figures in base units, by key.
+// A struct's figures in base units, by key: "time_seconds".
 template <typename Struct>
 nlohmann::ordered_json figures_json(Struct component) {
   nlohmann::ordered_json json;
   for (const planner::QuantityField& field :
        planner::quantities_of(component, "")) {
-    std::visit([&](const auto* value) { json[field.name] = *value; },
-               field.value);
+    const std::string name = planner::name_with_unit(field);
+    std::visit([&](const auto* value) { json[name] = *value; }, field.value);
   }
   return json;
 }

@@ -23,6 +23,8 @@ std::string name_with_unit(const QuantityField& field) {
       return field.name + "_flops";
     case Unit::kWatts:
       return field.name + "_watts";
+    case Unit::kWattsPerSecond:
+      return field.name + "_watts_per_second";
     case Unit::kJoules:
       return field.name + "_joules";
     case Unit::kSeconds:

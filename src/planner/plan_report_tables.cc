@@ -98,12 +98,13 @@ void add_power(const RunForecast& run, RunTable& table) {
                         watts(power.peak_watts), watts(power.wait_watts),
                         watts(power.mean_watts)));
   if (power.swing_watts > 0) {
-    table.add("Swing of a step",
-              fmt::format("{}; hidden by batteries of {} and {}, or by work "
-                          "for its own sake at {}",
-                          watts(power.swing_watts), watts(power.battery_watts),
-                          energy_text(power.battery_joules),
-                          watts(power.busy_watts)));
+    table.add(
+        "Swing of a step",
+        fmt::format("{}; hidden by batteries of {} and {}, or by work "
+                    "for its own sake at {}",
+                    watts(power.swing_watts), watts(power.smoothing_watts),
+                    energy_text(power.smoothing_joules),
+                    watts(power.busy_watts)));
   }
   table.add("A fault leaves over",
             fmt::format("{}, {} until the next step", watts(power.stop_watts),

@@ -47,7 +47,7 @@ std::string power_text(const RunForecast& f, const Cluster& cluster) {
         "  to hide it         batteries of {} and {} a step; or work for its "
         "own sake while all wait: {} in the mean, {:+.1f}%\n",
         watts(p.swing_watts), time(cluster.power.swing_seconds),
-        watts(p.battery_watts), energy_text(p.battery_joules),
+        watts(p.smoothing_watts), energy_text(p.smoothing_joules),
         watts(p.busy_watts), 100 * (p.busy_watts / p.mean_watts - 1));
   }
   text += fmt::format(

@@ -101,6 +101,9 @@ UnitRules make_rules(Unit unit) {
     case Unit::kWatts:
       return {"a power", "700 W\" or \"1.3 kW", 1e-3, 1e12,
               decimal("W", 1, true)};
+    case Unit::kWattsPerSecond:
+      return {"a ramp of power", "15 MW/s", 1e-3, 1e18,
+              decimal("W/s", 1, true)};
     case Unit::kJoules:
       return {"an energy", "150 MWh\" or \"2 MJ", 1e-6, 1e18,
               energy_suffixes()};

@@ -21,6 +21,7 @@ enum class Unit {
   kBytesPerSecond,         // base: bytes/s
   kFlops,                  // FLOP/s
   kWatts,                  // base: W
+  kWattsPerSecond,         // base: W/s
   kJoules,                 // base: J; "kWh" too
   kSeconds,                // base: s
   kDollarsPerHour,         // base: $/h

@@ -44,6 +44,7 @@ TEST(Units, EveryKindHasItsBase) {
   EXPECT_EQ(read("700 W", Unit::kWatts), 700);
   EXPECT_EQ(read("1.3 kW", Unit::kWatts), 1300);
   EXPECT_EQ(read("150 MW", Unit::kWatts), 150e6);
+  EXPECT_EQ(read("15 MW/s", Unit::kWattsPerSecond), 15e6);
   EXPECT_EQ(read("2 kWh", Unit::kJoules), 7.2e6);
   EXPECT_EQ(read("2 MJ", Unit::kJoules), 2e6);
   EXPECT_EQ(read("15 min", Unit::kSeconds), 900);
