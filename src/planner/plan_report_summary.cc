@@ -155,8 +155,9 @@ std::string facts_html(const PlanReport& report) {
   };
   add("Layout", layout_words(best.layout));
   add("Interval",
-      fmt::format("4 of 5 of {} published runs of this kind ({}) lay within "
-                  "it, each family or model predicted by a fit without it",
+      fmt::format("80% of the errors of {} published runs of this kind ({}), "
+                  "each family or model counting the same and predicted by a "
+                  "fit without it, lie within it",
                   best.time_interval.runs, best.time_interval.kind));
   add("Search",
       fmt::format("{} legal layouts, {} of them computed, the others "
