@@ -10,11 +10,6 @@
 namespace colossus::planner {
 namespace {
 
-double sum(const GoodputParts& p) {
-  return p.useful + p.copies + p.checkpoint + p.lost_work + p.detection +
-         p.recovery + p.silent + p.slow + p.planned + p.waiting;
-}
-
 // A fault each hour, no tails, nothing but faults.
 JobFaults plain_job() {
   JobFaults job;
@@ -80,7 +75,7 @@ TEST(GoodputSimulation, EveryGapBetweenFaultsIsOfTheRate) {
   for (const SimulatedRun& run : simulation.runs) {
     faults += static_cast<double>(run.faults);
     hours += run.seconds / 3600;
-    EXPECT_NEAR(sum(run.parts), 1, 1e-9);
+    EXPECT_NEAR(run.parts.sum(), 1, 1e-9);
   }
   // 100,000 faults: 4 sigmas are 1.3%.
   EXPECT_NEAR(faults / hours, 1, 0.013);
@@ -129,6 +124,28 @@ TEST(GoodputSimulation, AgreesOnSilentCorruptionSlowNodesAndPlannedStops) {
   expect_agreement(job, 0.003);
   job.fault_rate *= 20;
   expect_agreement(job, 0.004);
+}
+
+// A stop of 5 + 300 s after each hour.
+TEST(GoodputSimulation, AgreesOnPlannedStopsAlone) {
+  JobFaults job = plain_job();
+  job.fault_rate = 0;
+  job.planned_rate = 1 / 3600.0;
+  expect_agreement(job);
+  EXPECT_NEAR(goodput(job, best_interval(job), 1).planned, 305 / 3905.0, 1e-5);
+}
+
+// After each hour a minute at 1 / 1.34 of the speed, and a restart.
+TEST(GoodputSimulation, AgreesOnSlowNodesAlone) {
+  JobFaults job = plain_job();
+  job.fault_rate = 0;
+  job.slow_rate = 1 / 3600.0;
+  job.slow_seconds = 60;
+  job.slow_factor = 1.34;
+  expect_agreement(job);
+  const double lost = 60 * (1 - 1 / 1.34) + 300;
+  EXPECT_NEAR(goodput(job, best_interval(job), 1).slow, lost / (3600 + lost),
+              1e-5);
 }
 
 // 24 away in the mean: with 24 spares, enough for 0.5540 of the time (Poisson).
