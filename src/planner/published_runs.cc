@@ -155,6 +155,12 @@ struct Assign {
     const bool known = words.empty() || std::find(words.begin(), words.end(),
                                                   cell.text) != words.end();
     if (!known) cell.refuse("is none of " + joined(words));
+    // Ids stand in tables and in comments of files.
+    const bool is_plain =
+        field != &PublishedRun::id ||
+        std::none_of(cell.text.begin(), cell.text.end(),
+                     [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
+    if (!is_plain) cell.refuse("holds a control character");
     run.*field = cell.text;
   }
   void operator()(std::optional<int64_t> PublishedRun::*field) const {

@@ -62,9 +62,10 @@ struct PublishedRun {
 
 // `source` is the text's name in messages. Throws UserError with line and
 // column: an unknown column (with the nearest), a cell that is no number, that
-// is not above zero, or that is none of the column's words; a second row of
-// one id. The columns of out_of_memory.csv and single_node_a100.csv are known
-// too; a row without an id gets "row N", N its line.
+// is not above zero, or that is none of the column's words; an id with a
+// control character; a second row of one id. The columns of out_of_memory.csv
+// and single_node_a100.csv are known too; a row without an id gets "row N", N
+// its line.
 std::vector<PublishedRun> read_published_runs(std::string_view text,
                                               const std::string& source);
 

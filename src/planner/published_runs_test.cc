@@ -140,6 +140,12 @@ TEST(GpuNames, AreUnderstoodInOtherWordsToo) {
   EXPECT_FALSE(device_name_of(""));
 }
 
+TEST(ReadPublishedRuns, RefusesAnIdOfSeveralLines) {
+  EXPECT_THAT(error_of("id,gpu\n\"a\nb\",H100\n"),
+              HasSubstr("holds a control character"));
+  EXPECT_THAT(error_of("id,notes\na,\"two\nlines\"\n"), "no error");
+}
+
 TEST(PrecisionClasses, FollowTheWordsAndTheGpu) {
   PublishedRun run;
   run.gpu = "H100-SXM 80GB";

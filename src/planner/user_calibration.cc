@@ -262,12 +262,21 @@ void require_something(const std::vector<Row>& rows,
                    why.empty() ? "" : ":", why);
 }
 
+// Fit for a comment of TOML: a line's end in a name would end the comment.
+std::string comment_text(std::string text) {
+  for (char& c : text) {
+    const bool is_control = (c >= 0 && c < 0x20) || c == 0x7f;
+    if (is_control) c = '?';
+  }
+  return text;
+}
+
 // The text of a line's value, and what it is from behind it.
 std::string line_of(const std::string& key, const std::string& value,
                     bool measured, const std::string& from) {
   const std::string text = fmt::format("{} = \"{} ({})\"", key, value,
                                        measured ? "measured" : "assumed");
-  return fmt::format("{:<46} # {}\n", text, from);
+  return fmt::format("{:<46} # {}\n", text, comment_text(from));
 }
 
 std::string links_toml(const std::vector<TierFit>& links) {
@@ -317,8 +326,6 @@ UserCalibration calibrate(const std::vector<PublishedRun>& runs,
   if (!memory.empty()) {
     result.calibration = fit_memory(memory, result.calibration, pool, priors);
   }
-  add_errors(rows, ours, result);
-  add_left_out(rows, start, priors, pool, result);
   describe(FittedTo::kStepTime, seconds_of, times, priors, pool, result);
   describe(FittedTo::kMemory, published_memory, memory, priors, pool, result);
   for (size_t i = 0; i < kNumCalibrated; ++i) {
@@ -328,6 +335,8 @@ UserCalibration calibrate(const std::vector<PublishedRun>& runs,
     }
     number.after = calibrated_value(result.calibration, i);
   }
+  add_errors(rows, ours, result);
+  add_left_out(rows, start, priors, pool, result);
   return result;
 }
 
@@ -338,7 +347,7 @@ std::string calibration_toml(const UserCalibration& result,
       "# For `colossus plan --calibration` and `plan validate --calibration`.\n"
       "# A number that is not determined by what was measured is \"assumed\".\n"
       "\n[calibration]\n",
-      names_text(sources));
+      comment_text(names_text(sources)));
   for (size_t i = 0; i < kNumCalibrated; ++i) {
     const UserNumber& number = result.numbers[i];
     text += line_of(calibrated_numbers()[i].name,
