@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "planner/median.h"
 
 namespace colossus::planner {
 namespace {
@@ -50,13 +50,7 @@ std::optional<double> rate_of(const PublishedRun& run) {
 
 std::string class_of(const PublishedRun& run) {
   return fmt::format("{}/{}/{}", gpu_class(run),
-                     static_cast<int>(precision_class(run)), run.kind);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+                     static_cast<int>(arithmetic_of(run)), run.kind);
 }
 
 }  // namespace

@@ -321,14 +321,14 @@ std::string why_impossible(const PublishedRun& run) {
          "are 282 of 288 GB";
 }
 
-PrecisionClass precision_class(const PublishedRun& run) {
+Arithmetic arithmetic_of(const PublishedRun& run) {
   std::string name = run.precision;
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return std::tolower(c); });
-  if (contains(run.gpu, "A100")) return PrecisionClass::k16Bit;
-  if (contains(name, "fp4")) return PrecisionClass::k4Bit;
-  if (contains(name, "fp8")) return PrecisionClass::k8Bit;
-  return PrecisionClass::k16Bit;
+  if (contains(run.gpu, "A100")) return Arithmetic::k16Bit;
+  if (contains(name, "fp4")) return Arithmetic::k4Bit;
+  if (contains(name, "fp8")) return Arithmetic::k8Bit;
+  return Arithmetic::k16Bit;
 }
 
 std::optional<std::string> device_name_of(const std::string& gpu) {

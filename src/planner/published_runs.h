@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "planner/machine.h"
+
 namespace colossus::planner {
 
 struct PublishedRun {
@@ -79,10 +81,8 @@ std::vector<PublishedRun> shipped_single_node_runs();
 // rows by id. "" for all others.
 std::string why_impossible(const PublishedRun& run);
 
-// How exact a run's arithmetic is, which decides its peak.
-enum class PrecisionClass { k16Bit, k8Bit, k4Bit };
 // By `precision`; without one, and on an A100 always, 16 bit.
-PrecisionClass precision_class(const PublishedRun& run);
+Arithmetic arithmetic_of(const PublishedRun& run);
 
 // The planner's name of the row's GPU (hardware.h), or nothing if it is none
 // that the planner knows.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "planner/fit.h"
+#include "planner/median.h"
 #include "planner/step_cost.h"
 
 namespace colossus::planner {
@@ -148,12 +149,6 @@ void add_errors(const std::vector<Row>& rows, const Calibration& before,
   }
 }
 
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 // Each row by a fit without it (of many rows, without a twentieth of them), and
 // by nothing but one factor from the others.
 void add_left_out(const std::vector<Row>& rows, const Calibration& start,
@@ -175,9 +170,9 @@ void add_left_out(const std::vector<Row>& rows, const Calibration& start,
       if (k != i) others.push_back(1 + result.runs[k].before);
     }
     errors.push_back(
-        std::abs((1 + result.runs[i].before) / median_of(others) - 1));
+        std::abs((1 + result.runs[i].before) / median(others) - 1));
   }
-  result.one_factor_median = median_of(errors);
+  result.one_factor_median = median(errors);
 }
 
 using Predict = double (*)(const RunWorkload&, const Calibration&);
