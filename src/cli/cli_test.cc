@@ -292,6 +292,9 @@ TEST(PlanGoodput, ForecastsARunAndSaysWhatItRestsOn) {
                                 "--runs", "2", "--time", "1 day", "--json"});
   EXPECT_EQ(json.exit_code, kExitDone) << json.err;
   EXPECT_THAT(json.out, HasSubstr("\"simulated_without_tails\""));
+  EXPECT_THAT(json.out, HasSubstr("\"time_of_steps_seconds\": "));
+  EXPECT_THAT(json.out, HasSubstr("\"power_ramp_watts_per_second\": "));
+  EXPECT_THAT(json.out, HasSubstr("\"runs_given_up\": 0"));
 }
 
 TEST(PlanGoodput, ShowsPublishedFigures) {

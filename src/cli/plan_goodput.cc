@@ -14,6 +14,7 @@
 #include "planner/cluster_file.h"
 #include "planner/goodput_simulation.h"
 #include "planner/goodput_validation.h"
+#include "planner/quantity_fields.h"
 #include "planner/run_forecast.h"
 
 namespace colossus::cli {
@@ -35,14 +36,14 @@ struct Options {
   bool json = false;
 };
 
-// A struct's figures in base units, by key.
+// A struct's figures in base units, by key: "time_seconds".
 template <typename Struct>
 nlohmann::ordered_json figures_json(Struct component) {
   nlohmann::ordered_json json;
   for (const planner::QuantityField& field :
        planner::quantities_of(component, "")) {
-    std::visit([&](const auto* value) { json[field.name] = *value; },
-               field.value);
+    const std::string name = planner::name_with_unit(field);
+    std::visit([&](const auto* value) { json[name] = *value; }, field.value);
   }
   return json;
 }
@@ -218,6 +219,17 @@ void print_intervals(const Way& way) {
       time(planner::exact_interval(cost, rate)));
 }
 
+// Runs without an end count with what they had reached.
+void print_given_up(const std::vector<Way>& ways, int64_t num_runs) {
+  for (const Way& way : ways) {
+    const int64_t plain = way.plain.num_given_up();
+    const int64_t whole = way.whole.num_given_up();
+    if (plain + whole == 0) continue;
+    fmt::print("  {}: {} of {} runs gave up without tails, {} of {} with all\n",
+               way.strategy, plain, num_runs, whole, num_runs);
+  }
+}
+
 void print_ways(const std::vector<Way>& ways, const Options& options) {
   fmt::print(
       "\nWays to recover (recovery.strategy), goodput\n"
@@ -245,11 +257,13 @@ void print_ways(const std::vector<Way>& ways, const Options& options) {
         "has them (mean and its\n  standard error); then with tails, bursts of "
         "faults and the spares above\n",
         options.num_runs);
+    print_given_up(ways, options.num_runs);
   }
 }
 
 nlohmann::ordered_json simulation_json(const planner::Simulation& s) {
   return {{"runs", s.runs.size()},
+          {"runs_given_up", s.num_given_up()},
           {"mean", figures_json(s.mean)},
           {"standard_error", s.standard_error},
           {"low", s.low},

@@ -125,8 +125,9 @@ void print_idle(const Plan& plan, const PlannedLayout& first) {
 void print_table_head(const PlannedLayout& first) {
   const planner::ErrorInterval& interval = first.time_interval;
   fmt::print(
-      "\nLayouts, the fastest first; 4 of 5 of {} published runs of their kind "
-      "({}) lay within the range\n",
+      "\nLayouts, the fastest first; 80% of the errors of {} published runs of "
+      "their kind ({}),\neach family or model counting the same, lie within "
+      "the range\n",
       interval.runs, interval.kind);
   fmt::print(
       "  {:>3} {:>7} {:>6} {:>8} {:>7} {:>6} {:>6} {:>7} {:>4} {:>5} {:9} "

@@ -92,6 +92,11 @@ Axis log_axis(double lowest, double highest) {
                                        : fmt::format("{:g}", value)});
     }
   }
+  // Between two of these lies all of a short axis.
+  if (axis.ticks.size() < 2) {
+    const double step = round_step((axis.high - axis.low) / 4);
+    axis.ticks = multiples(axis.low, axis.high, step);
+  }
   return axis;
 }
 

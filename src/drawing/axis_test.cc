@@ -61,6 +61,12 @@ TEST(LogAxis, PlacesEqualRatiosAtEqualDistances) {
               ElementsAre("0.1", "0.2", "0.5", "1", "2", "5", "10"));
 }
 
+TEST(LogAxis, HasTicksWhereItIsShort) {
+  EXPECT_THAT(labels(log_axis(0.23, 0.4)), ElementsAre("0.3", "0.4"));
+  EXPECT_THAT(labels(log_axis(60'000, 85'000)),
+              ElementsAre("60,000", "70,000", "80,000", "90,000"));
+}
+
 TEST(LogAxis, MarksFewTicksOverManyDecades) {
   EXPECT_LE(log_axis(1e-30, 1e30).ticks.size(), 8u);
 }

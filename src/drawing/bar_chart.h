@@ -7,14 +7,11 @@
 
 namespace colossus::drawing {
 
-// The colours of parts: classes "s1" to "s8" of the page, the last one grey.
-inline constexpr int kNumPartStyles = 8;
-
 struct BarPart {
   std::string name;
   double value = 0;   // >= 0
   std::string text;   // the value for people: "490 ms"
-  std::string style;  // "s1"
+  std::string style;  // its colour: a class "s1" to "s8" of the page
 };
 
 struct Bar {

@@ -62,9 +62,9 @@ std::string compact_count(double value) {
     double size;
     const char* letter;
   } kUnits[] = {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
-  // 999,950 and more would print as "1000k".
+  // From 999.5 of a unit on, three digits would print as "1e+03".
   for (const auto& unit : kUnits) {
-    if (std::abs(value) < unit.size * 0.99995) continue;
+    if (std::abs(value) < unit.size * 0.9995) continue;
     return fmt::format("{:.3g}{}", value / unit.size, unit.letter);
   }
   return fmt::format("{:.3g}", value);

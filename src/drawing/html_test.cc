@@ -23,6 +23,10 @@ TEST(CompactCount, KeepsThreeDigits) {
   EXPECT_EQ(compact_count(12345), "12.3k");
   EXPECT_EQ(compact_count(3523456), "3.52M");
   EXPECT_EQ(compact_count(314684669952.0), "315G");
+  EXPECT_EQ(compact_count(999.4), "999");
+  EXPECT_EQ(compact_count(999.6), "1k");
+  EXPECT_EQ(compact_count(999'400), "999k");
+  EXPECT_EQ(compact_count(999'600), "1M");
 }
 
 TEST(ShortNumber, SaysWhatIsNotFinite) {

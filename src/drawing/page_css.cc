@@ -9,7 +9,7 @@ std::string_view page_css() {
   color-scheme: light dark;
   --page: #f6f6f4; --surface: #ffffff; --border: #e3e3df; --grid: #ededea;
   --ink: #1c1d1f; --soft: #5d6167; --faint: #7c8087;
-  --main: #2563c9; --second: #c2570c; --pale: #a9c4ef; --dark-pale: #7c8087;
+  --main: #2563c9; --second: #c2570c; --pale: #a9c4ef;
   --more: 194, 87, 12; --less: 37, 99, 201;
   --good: #1d7545; --good-back: #e4f3ea; --bad: #b3261e; --bad-back: #fbe9e7;
   --neutral-back: #ebebe8;

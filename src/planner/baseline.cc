@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "planner/median.h"
 
 namespace colossus::planner {
 namespace {
@@ -35,24 +35,22 @@ double flops_per_token(const PublishedRun& run) {
 }
 
 double tokens(const PublishedRun& run) {
-  return static_cast<double>(*run.global_batch_sequences * *run.seq_len);
+  return static_cast<double>(*run.global_batch_sequences) *
+         static_cast<double>(*run.seq_len);
 }
 
-// FLOP/s of one GPU.
-double rate_of(const PublishedRun& run) {
+// FLOP/s of one GPU; nothing where the row leaves open what it needs.
+std::optional<double> rate_of(const PublishedRun& run) {
+  const bool is_known = run.hidden && run.layers && run.seq_len &&
+                        run.global_batch_sequences && run.num_gpus;
+  if (!is_known) return std::nullopt;
   return flops_per_token(run) * tokens(run) /
          (*run.step_seconds() * static_cast<double>(*run.num_gpus));
 }
 
 std::string class_of(const PublishedRun& run) {
   return fmt::format("{}/{}/{}", gpu_class(run),
-                     static_cast<int>(precision_class(run)), run.kind);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+                     static_cast<int>(arithmetic_of(run)), run.kind);
 }
 
 }  // namespace
@@ -66,7 +64,7 @@ std::string gpu_class(const PublishedRun& run) {
 
 std::vector<std::optional<double>> baseline_seconds(
     const std::vector<BaselineRow>& rows) {
-  std::vector<double> rates;
+  std::vector<std::optional<double>> rates;
   std::vector<std::string> classes;
   for (const BaselineRow& row : rows) {
     rates.push_back(rate_of(*row.run));
@@ -74,13 +72,14 @@ std::vector<std::optional<double>> baseline_seconds(
   }
   std::vector<std::optional<double>> seconds;
   for (size_t i = 0; i < rows.size(); ++i) {
+    seconds.emplace_back();
+    if (!rates[i]) continue;
     std::vector<double> others;
     for (size_t j = 0; j < rows.size(); ++j) {
       const bool counts =
-          rows[j].unit != rows[i].unit && classes[j] == classes[i];
-      if (counts) others.push_back(rates[j]);
+          rates[j] && rows[j].unit != rows[i].unit && classes[j] == classes[i];
+      if (counts) others.push_back(*rates[j]);
     }
-    seconds.emplace_back();
     if (others.empty()) continue;
     const PublishedRun& run = *rows[i].run;
     seconds.back() = flops_per_token(run) * tokens(run) /

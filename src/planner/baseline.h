@@ -17,7 +17,9 @@ struct BaselineRow {
 };
 
 // Seconds a step of each row, from all others of its class of GPU, precision
-// and kind; nothing where there is none. Rows are timed.
+// and kind; nothing where there is none. Rows are timed. A row without hidden,
+// layers, seq_len, global_batch_sequences or num_gpus is not predicted, and
+// predicts no other.
 std::vector<std::optional<double>> baseline_seconds(
     const std::vector<BaselineRow>& rows);
 

@@ -277,6 +277,10 @@ void check_failures(const Cluster& c, const std::string& source) {
   const Recovery& r = c.recovery;
   require(f.spread >= 1, "{}: 'failures.spread' = {} must be at least 1",
           source, f.spread);
+  require(f.burstiness == 0 || (f.burstiness >= 0.01 && f.burstiness <= 10),
+          "{}: 'failures.burstiness' = {} must be 0 (a steady rate) or from "
+          "0.01 to 10",
+          source, f.burstiness);
   require(f.slow_factor >= 1,
           "{}: 'failures.slow_factor' = {} must be at least 1", source,
           f.slow_factor);
@@ -284,6 +288,10 @@ void check_failures(const Cluster& c, const std::string& source) {
       r.strategy == "restart" || r.strategy == "memory" || r.strategy == "heal",
       "{}: 'recovery.strategy' = \"{}\" must be restart, memory or heal",
       source, r.strategy);
+  require(r.spares_suffice < 1,
+          "{}: 'recovery.spares_suffice' = {} must be below 1: no number of "
+          "spares suffices always",
+          source, r.spares_suffice);
   const double away = f.per_thousand_node_days / 1000 *
                       static_cast<double>(c.node.num_devices) / 8 *
                       f.repair_seconds * f.repair_tail / 86400;
@@ -317,6 +325,15 @@ void check_power(const Cluster& c, const std::string& source) {
 }
 
 void check_deliveries(const Cluster& c, const std::string& source) {
+  const int64_t reach = c.network.tiers.back().num_devices;  // 0 = all
+  for (const Delivery& delivery : c.deliveries) {
+    require(delivery.num_devices <= kMaxDevices,
+            "{}: 'delivery.{}' = {} must be from 1 to {}", source,
+            day_text(delivery.day), delivery.num_devices, kMaxDevices);
+    require(reach == 0 || delivery.num_devices <= reach,
+            "{}: 'delivery.{}' = {}, and the network's last tier holds {} GPUs",
+            source, day_text(delivery.day), delivery.num_devices, reach);
+  }
   for (size_t i = 1; i < c.deliveries.size(); ++i) {
     const Delivery& before = c.deliveries[i - 1];
     const Delivery& after = c.deliveries[i];

@@ -169,6 +169,33 @@ TEST(ClusterFile, RefusesWhatNoClusterCanBe) {
               HasSubstr("= 0.5 must be at least 1"));
 }
 
+TEST(ClusterFile, WhatNeverHappensIsZero) {
+  const Cluster cluster =
+      read_cluster(
+          kSmall, "x.toml",
+          {"failures.burstiness=0", "failures.silent=0", "failures.slow=0",
+           "recovery.planned_stops_per_day=0", "recovery.copies_lost=0%"})
+          .cluster;
+  EXPECT_EQ(cluster.failures.burstiness, 0);
+  EXPECT_EQ(cluster.failures.silent_per_thousand_node_days, 0);
+  EXPECT_EQ(cluster.failures.slow_per_thousand_node_days, 0);
+  EXPECT_EQ(cluster.recovery.planned_stops_per_day, 0);
+  EXPECT_EQ(cluster.recovery.copies_lost, 0);
+  EXPECT_THAT(error_of(kSmall, {"failures.slow=-1"}), HasSubstr("is below 0"));
+  EXPECT_THAT(error_of(kSmall, {"failures.slow_factor=0"}),
+              HasSubstr("is not above 0"));
+}
+
+TEST(ClusterFile, RefusesBurstsAndSparesBeyondTheFormulas) {
+  for (const char* value : {"0.009", "11"}) {
+    EXPECT_THAT(error_of(kSmall, {std::string("failures.burstiness=") + value}),
+                HasSubstr("must be 0 (a steady rate) or from 0.01 to 10"));
+  }
+  EXPECT_EQ(error_of(kSmall, {"failures.burstiness=0.01"}), "no error");
+  EXPECT_THAT(error_of(kSmall, {"recovery.spares_suffice=100%"}),
+              HasSubstr("'recovery.spares_suffice' = 1 must be below 1"));
+}
+
 TEST(ClusterFile, DeliveriesAreInOrderAndGrow) {
   const std::string text = kSmall +
                            "[delivery]\n2024-12-02 = 200000\n"
@@ -182,6 +209,18 @@ TEST(ClusterFile, DeliveriesAreInOrderAndGrow) {
               HasSubstr("falls from 200000 to 100 GPUs on 2025-01-01"));
   EXPECT_THAT(error_of(text, {"delivery.soon=100"}),
               HasSubstr("'soon' is no day"));
+  EXPECT_THAT(error_of(kSmall + "[delivery]\n2024-09-01 = 200000000\n", {}),
+              HasSubstr("'delivery.2024-09-01' = 200000000 must be from 1 to "
+                        "100000000"));
+}
+
+TEST(ClusterFile, DeliveriesLieWithinTheNetwork) {
+  const std::string text = kSmall +
+                           "[network.tier.leaf]\ngpus = 1024\n"
+                           "[delivery]\n2024-09-01 = 2048\n";
+  EXPECT_THAT(error_of(text, {}),
+              HasSubstr("'delivery.2024-09-01' = 2048, and the network's last "
+                        "tier holds 1024 GPUs"));
 }
 
 TEST(Days, ReadAndWrite) {

@@ -13,8 +13,8 @@
 
 namespace colossus::planner {
 
-// Where the truth lies in 4 of 5 cases: within predicted * exp(-half) and
-// predicted * exp(half).
+// 80% of the errors of published runs, each family or model counting the same,
+// lie within predicted * exp(-half) and predicted * exp(half).
 struct ErrorInterval {
   double half = 0;    // of the logarithm
   std::string kind;   // "dense, tp x pp > 1"

@@ -56,10 +56,7 @@ class Elapsed {
     if (job.strategy != Strategy::kRestart && job.step_seconds > 0) add_inner();
   }
 
-  double sum() const {
-    return parts_.useful + parts_.copies + parts_.checkpoint +
-           parts_.lost_work + parts_.detection + parts_.recovery;
-  }
+  double sum() const { return parts_.sum(); }
 
   // Faults that throw work back to a checkpoint. `interval` elapsed.
   void add_outer(double interval) {
@@ -130,6 +127,18 @@ double restart_seconds(const JobFaults& job) {
 }
 
 }  // namespace
+
+std::array<double*, 10> GoodputParts::all() {
+  return {&useful,   &copies, &checkpoint, &lost_work, &detection,
+          &recovery, &silent, &slow,       &planned,   &waiting};
+}
+
+double GoodputParts::sum() const {
+  GoodputParts parts = *this;
+  double sum = 0;
+  for (const double* part : parts.all()) sum += *part;
+  return sum;
+}
 
 double RandomTime::sigma() const {
   return std::sqrt(2 * std::log(std::max(tail, 1.0)));
@@ -228,12 +237,7 @@ GoodputParts goodput(const JobFaults& job, double interval,
   const double ready = base + parts.silent + parts.slow + parts.planned;
   const double all = ready / spares_suffice;
   parts.waiting = all - ready;
-  for (double* part :
-       {&parts.useful, &parts.copies, &parts.checkpoint, &parts.lost_work,
-        &parts.detection, &parts.recovery, &parts.silent, &parts.slow,
-        &parts.planned, &parts.waiting}) {
-    *part /= all;
-  }
+  for (double* part : parts.all()) *part /= all;
   return parts;
 }
 

@@ -4,6 +4,7 @@
 // per such second; a fault may come at any time, also while a job recovers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "planner/hardware.h"
@@ -74,6 +75,9 @@ struct GoodputParts {
   double slow = 0;     // slow nodes, and their replacement
   double planned = 0;  // planned stops
   double waiting = 0;  // for a spare
+
+  std::array<double*, 10> all();
+  double sum() const;
 
   template <typename Visitor>
   void visit_quantities(Visitor& v) {

@@ -106,11 +106,6 @@ class Clock {
   double next_ = kNever;
 };
 
-std::array<double*, 10> parts_of(GoodputParts& p) {
-  return {&p.useful,   &p.copies, &p.checkpoint, &p.lost_work, &p.detection,
-          &p.recovery, &p.silent, &p.slow,       &p.planned,   &p.waiting};
-}
-
 struct Checkpoint {
   double work = 0;
   double usable_at = 0;
@@ -138,10 +133,11 @@ class Run {
     time_.useful = work_;
     time_.copies = work_ * copies_;
     SimulatedRun run;
+    run.finished = work_ >= options_.useful_seconds;
     run.seconds = now_;
     run.faults = num_faults_;
     run.parts = time_;
-    for (double* part : parts_of(run.parts)) *part /= now_;
+    for (double* part : run.parts.all()) *part /= now_;
     return run;
   }
 
@@ -169,8 +165,8 @@ class Run {
       notice();
     } else if (until == slow_until_) {
       slow_until_ = kNever;
-      slow_.start(now_);
       restart(time_.slow);
+      slow_.start(now_);  // only what computes becomes slow
     } else if (until == slow_.next()) {
       slow_until_ = now_ + job_.slow_seconds;
       slow_.start(kNever);
@@ -201,13 +197,13 @@ class Run {
   }
 
   void stop_as_planned() {
-    planned_.start(now_);
-    if (!pass(job_.checkpoint_seconds, time_.planned)) {
+    if (pass(job_.checkpoint_seconds, time_.planned)) {
+      checkpoints_.push_back({work_, now_});
+      restart(time_.planned);
+    } else {
       fault();
-      return;
     }
-    checkpoints_.push_back({work_, now_});
-    restart(time_.planned);
+    planned_.start(now_);  // a job that stands is not stopped
   }
 
   // From a step that is good, or was just loaded.
@@ -344,23 +340,27 @@ void add_statistics(Simulation& simulation) {
   std::vector<SimulatedRun>& runs = simulation.runs;
   const auto n = static_cast<double>(runs.size());
   simulation.mean.useful = 0;
-  const std::array<double*, 10> means = parts_of(simulation.mean);
+  const std::array<double*, 10> means = simulation.mean.all();
   double squares = 0;
   for (SimulatedRun& run : runs) {
-    const std::array<double*, 10> parts = parts_of(run.parts);
+    const std::array<double*, 10> parts = run.parts.all();
     for (size_t i = 0; i < means.size(); ++i) *means[i] += *parts[i] / n;
     squares += run.parts.useful * run.parts.useful / n;
   }
   const double mean = simulation.mean.useful;
   const double variance = std::max(squares - mean * mean, 0.0);
   simulation.standard_error = std::sqrt(variance / std::max(n - 1, 1.0));
-  // The slowest run has the least goodput.
   const size_t tenth = runs.size() / 10;
   simulation.low = runs[runs.size() - 1 - tenth].parts.useful;
   simulation.high = runs[tenth].parts.useful;
 }
 
 }  // namespace
+
+int64_t Simulation::num_given_up() const {
+  return std::count_if(runs.begin(), runs.end(),
+                       [](const SimulatedRun& run) { return !run.finished; });
+}
 
 SimulatedRun simulate_run(const JobFaults& job,
                           const SimulationOptions& options, uint64_t run) {
@@ -380,7 +380,7 @@ Simulation simulate_goodput(const JobFaults& job,
   });
   std::sort(runs.begin(), runs.end(),
             [](const SimulatedRun& a, const SimulatedRun& b) {
-              return a.seconds < b.seconds;
+              return a.parts.useful > b.parts.useful;
             });
   add_statistics(simulation);
   return simulation;

@@ -23,7 +23,8 @@ struct SimulationOptions {
 };
 
 struct SimulatedRun {
-  double seconds = 0;  // elapsed
+  bool finished = false;  // all of its useful time; else it gave up
+  double seconds = 0;     // elapsed
   int64_t faults = 0;
   GoodputParts parts;  // of the elapsed time
 };
@@ -34,10 +35,12 @@ SimulatedRun simulate_run(const JobFaults& job,
                           const SimulationOptions& options, uint64_t run);
 
 struct Simulation {
-  std::vector<SimulatedRun> runs;  // by elapsed time
+  std::vector<SimulatedRun> runs;  // the greatest goodput first
   GoodputParts mean;               // of the runs' parts
   double standard_error = 0;       // of mean.useful
   double low = 0, high = 0;        // 10% of runs have a goodput below, above
+
+  int64_t num_given_up() const;
 };
 
 Simulation simulate_goodput(const JobFaults& job,

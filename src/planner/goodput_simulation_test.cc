@@ -10,11 +10,6 @@
 namespace colossus::planner {
 namespace {
 
-double sum(const GoodputParts& p) {
-  return p.useful + p.copies + p.checkpoint + p.lost_work + p.detection +
-         p.recovery + p.silent + p.slow + p.planned + p.waiting;
-}
-
 // A fault each hour, no tails, nothing but faults.
 JobFaults plain_job() {
   JobFaults job;
@@ -80,7 +75,7 @@ TEST(GoodputSimulation, EveryGapBetweenFaultsIsOfTheRate) {
   for (const SimulatedRun& run : simulation.runs) {
     faults += static_cast<double>(run.faults);
     hours += run.seconds / 3600;
-    EXPECT_NEAR(sum(run.parts), 1, 1e-9);
+    EXPECT_NEAR(run.parts.sum(), 1, 1e-9);
   }
   // 100,000 faults: 4 sigmas are 1.3%.
   EXPECT_NEAR(faults / hours, 1, 0.013);
@@ -131,6 +126,28 @@ TEST(GoodputSimulation, AgreesOnSilentCorruptionSlowNodesAndPlannedStops) {
   expect_agreement(job, 0.004);
 }
 
+// A stop of 5 + 300 s after each hour.
+TEST(GoodputSimulation, AgreesOnPlannedStopsAlone) {
+  JobFaults job = plain_job();
+  job.fault_rate = 0;
+  job.planned_rate = 1 / 3600.0;
+  expect_agreement(job);
+  EXPECT_NEAR(goodput(job, best_interval(job), 1).planned, 305 / 3905.0, 1e-5);
+}
+
+// After each hour a minute at 1 / 1.34 of the speed, and a restart.
+TEST(GoodputSimulation, AgreesOnSlowNodesAlone) {
+  JobFaults job = plain_job();
+  job.fault_rate = 0;
+  job.slow_rate = 1 / 3600.0;
+  job.slow_seconds = 60;
+  job.slow_factor = 1.34;
+  expect_agreement(job);
+  const double lost = 60 * (1 - 1 / 1.34) + 300;
+  EXPECT_NEAR(goodput(job, best_interval(job), 1).slow, lost / (3600 + lost),
+              1e-5);
+}
+
 // 24 away in the mean: with 24 spares, enough for 0.5540 of the time (Poisson).
 TEST(GoodputSimulation, WaitsForRepairsAsPoissonSays) {
   JobFaults job = plain_job();
@@ -178,6 +195,23 @@ TEST(GoodputSimulation, GivesUpARunWithoutProgress) {
   const SimulatedRun run =
       simulate_run(job, {.useful_seconds = 3600, .interval = 60}, 0);
   EXPECT_LT(run.parts.useful, 1e-3);
+  EXPECT_FALSE(run.finished);
+}
+
+// Runs that give up after 300,000 faults are shorter than others that end.
+TEST(GoodputSimulation, RangeIsOfGoodputWhereRunsGiveUp) {
+  JobFaults job = plain_job();
+  job.burstiness = 1;
+  job.fault_rate = 0.03;
+  ThreadPool pool(2);
+  const Simulation simulation = simulate_goodput(
+      job, {.useful_seconds = 3 * 86400.0, .interval = 60, .num_runs = 20},
+      pool);
+  EXPECT_GT(simulation.num_given_up(), 2);
+  EXPECT_LT(simulation.num_given_up(), 18);
+  EXPECT_LT(simulation.low, simulation.high);
+  EXPECT_LE(simulation.low, simulation.mean.useful);
+  EXPECT_GE(simulation.high, simulation.mean.useful);
 }
 
 }  // namespace

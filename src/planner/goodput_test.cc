@@ -10,11 +10,6 @@
 namespace colossus::planner {
 namespace {
 
-double sum(const GoodputParts& p) {
-  return p.useful + p.copies + p.checkpoint + p.lost_work + p.detection +
-         p.recovery + p.silent + p.slow + p.planned + p.waiting;
-}
-
 // A fault each 1000 s; 60 s until it is known, 140 s to restart; no tails.
 JobFaults plain_job() {
   JobFaults job;
@@ -66,7 +61,7 @@ TEST(Goodput, IsDalysExpectedTime) {
   EXPECT_NEAR(parts.lost_work, 5.171 / 128.456, 1e-5);
   EXPECT_NEAR(parts.detection, 0.321255 * 23.285 / 128.456, 1e-5);
   EXPECT_NEAR(parts.recovery, 0.678745 * 23.285 / 128.456, 1e-5);
-  EXPECT_NEAR(sum(parts), 1, 1e-12);
+  EXPECT_NEAR(parts.sum(), 1, 1e-12);
 }
 
 // Written 50 s after its snapshot: a recovery lasts 50 s longer, e^-0.25 =
@@ -92,7 +87,7 @@ TEST(Goodput, OfHealingLosesPartsOfSteps) {
   EXPECT_NEAR(parts.useful, 10 / 10.35624 * 0.99, 1e-6);
   EXPECT_NEAR(parts.lost_work, 0.05017 / 10.35624 * 0.99, 1e-6);
   EXPECT_EQ(parts.detection, 0);
-  EXPECT_NEAR(sum(parts), 1, 1e-12);
+  EXPECT_NEAR(parts.sum(), 1, 1e-12);
 }
 
 // As above, but all restart, 200 s, and a copy adds 0.1 s a step: segments of
@@ -172,7 +167,7 @@ TEST(Goodput, OfAJobThatNeverGetsThroughIsNothing) {
   job.fault_rate = 10;
   const GoodputParts parts = goodput(job, 1e6, 0.999);
   EXPECT_LT(parts.useful, 1e-9);
-  EXPECT_NEAR(sum(parts), 1, 1e-9);
+  EXPECT_NEAR(parts.sum(), 1, 1e-9);
 }
 
 TEST(JobFaults, ScaleWithNodesOfEightDevices) {

@@ -26,33 +26,38 @@ Growth plan_growth(const std::vector<Delivery>& deliveries, int64_t start_day,
   Growth growth;
   growth.num_tokens = num_tokens;
   double left = num_tokens;
-  bool runs = false;
+  double best_rate = 0;  // tokens a day
+  int64_t best_devices = 0;
+  double ready_day = 0;  // until then it grows
   for (size_t i = 0; i < deliveries.size(); ++i) {
     const auto from = static_cast<double>(deliveries[i].day);
     const double until = i + 1 < deliveries.size()
                              ? static_cast<double>(deliveries[i + 1].day)
                              : std::numeric_limits<double>::infinity();
-    double day = std::max(from, static_cast<double>(start_day));
-    if (day >= until) continue;
-    const double rate =
-        tokens_per_second(deliveries[i].num_devices) * kDay;  // a day
-    if (rate <= 0) continue;
-    if (!runs) {
-      growth.start_day = day;
-      runs = true;
-    } else {
-      const double resized = std::min(day + resize_seconds / kDay, until);
-      growth.resize_days += resized - day;
-      day = resized;
+    const double day = std::max(from, static_cast<double>(start_day));
+    const double rate = tokens_per_second(deliveries[i].num_devices) * kDay;
+    if (rate > best_rate) {
+      best_rate = rate;
+      best_devices = deliveries[i].num_devices;
+      ready_day = growth.phases.empty() ? day : day + resize_seconds / kDay;
     }
-    const double done = std::min(left, rate * (until - day));
+    if (best_rate <= 0 || day >= until) continue;
+    const double resized = std::clamp(ready_day, day, until);
+    growth.resize_days += resized - day;
+    if (growth.phases.empty()) growth.start_day = day;
+    const bool is_new = growth.phases.empty() ||
+                        growth.phases.back().num_devices != best_devices;
+    if (is_new) growth.phases.push_back({resized, resized, best_devices, 0});
+    GrowthPhase& phase = growth.phases.back();
+    if (phase.num_tokens == 0) phase.first_day = resized;
+    const double done = std::min(left, best_rate * (until - resized));
     left -= done;
-    growth.end_day = day + done / rate;
-    growth.phases.push_back(
-        {day, growth.end_day, deliveries[i].num_devices, done});
+    growth.end_day = resized + done / best_rate;
+    phase.last_day = growth.end_day;
+    phase.num_tokens += done;
     if (left <= 0) break;
   }
-  growth.ends = runs && left <= 0;
+  growth.ends = best_rate > 0 && left <= 0;
   return growth;
 }
 

@@ -1,5 +1,5 @@
 // When a run ends that starts on some day, while its cluster is still being
-// built: it takes in what is delivered.
+// built: it takes in what is delivered, where that makes it faster.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,11 @@ struct Growth {
 
 // A run of `num_tokens` from the morning of `start_day` on, or of the first
 // delivery, if that is later. `tokens_per_second` says what a number of devices
-// in service trains, all losses taken off; 0 = that number cannot train, the
-// run waits for the next. Each growth stops it for `resize_seconds`, in which
-// nothing is trained. `deliveries` ascend by day (cluster_file.h checks it).
+// trains, all losses taken off; 0 = that number cannot train. Of all that are
+// in service the run has the number that trains fastest: it waits for the first
+// that can train, and a delivery with which it would not be faster stands idle.
+// Each growth stops it for `resize_seconds`, in which nothing is trained.
+// `deliveries` ascend by day (cluster_file.h checks it).
 Growth plan_growth(const std::vector<Delivery>& deliveries, int64_t start_day,
                    double num_tokens,
                    const std::function<double(int64_t)>& tokens_per_second,

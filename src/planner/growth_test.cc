@@ -69,6 +69,39 @@ TEST(Growth, WaitsForANumberThatCanTrain) {
   EXPECT_THAT(growth_text(never), HasSubstr("never ends"));
 }
 
+// The first 100,000 alone: 138.889 days from day 122 on.
+TEST(Growth, LeavesWhatMakesItSlowerOrImpossible) {
+  for (const double second_rate : {0.0, 0.9e6, 1e6}) {
+    const auto first_only = [&](int64_t gpus) {
+      return gpus < 150'000 ? ten_a_gpu(gpus) : second_rate;
+    };
+    const Growth growth = plan_growth(kColossus, 122, 12e12, first_only, 3600);
+    EXPECT_TRUE(growth.ends);
+    EXPECT_NEAR(growth.end_day, 122 + 138.8889, 1e-4);
+    EXPECT_EQ(growth.resize_days, 0);
+    ASSERT_EQ(growth.phases.size(), 1U);
+    EXPECT_EQ(growth.phases[0].num_devices, 100'000);
+    EXPECT_EQ(growth.phases[0].last_day, growth.end_day);
+    EXPECT_DOUBLE_EQ(growth.phases[0].num_tokens, 12e12);
+    const Growth late = plan_growth(kColossus, 300, 12e12, first_only, 3600);
+    EXPECT_NEAR(late.end_day, 300 + 138.8889, 1e-4);
+  }
+}
+
+// Growing from day 214 takes until 224, beyond a delivery that is of no use.
+TEST(Growth, GoesOnGrowingOverADelivery) {
+  const std::vector<Delivery> deliveries = {
+      {122, 100'000}, {214, 200'000}, {220, 300'000}};
+  const auto rate = [](int64_t gpus) {
+    return gpus > 200'000 ? 0 : ten_a_gpu(gpus);
+  };
+  const Growth growth = plan_growth(deliveries, 122, 12e12, rate, 10 * 86400.0);
+  EXPECT_EQ(growth.resize_days, 10);
+  EXPECT_NEAR(growth.end_day, 247.4444, 1e-4);
+  ASSERT_EQ(growth.phases.size(), 2U);
+  EXPECT_EQ(growth.phases[1].first_day, 224);
+}
+
 TEST(Growth, SaysTheDate) {
   const int64_t day = parse_day("2024-09-01", "here");
   const Growth growth = plan_growth({{day, 100'000}, {day + 92, 200'000}}, day,

@@ -146,17 +146,17 @@ struct Failures {
     v.field("spread", spread, Unit::kNumber,
             "of fleets: 10% are below the rate over this, 10% above the rate "
             "times this");
-    v.field("burstiness", burstiness, Unit::kNumber,
-            "standard deviation of the rate of 30 days, over its mean");
+    v.field_or_zero("burstiness", burstiness, Unit::kNumber,
+                    "standard deviation of the rate of 30 days, over its mean");
     v.field("repair_time", repair_seconds, Unit::kSeconds,
             "median, until a faulty node serves again");
     v.field("repair_tail", repair_tail, Unit::kNumber, "its mean over median");
-    v.field("silent", silent_per_thousand_node_days, Unit::kNumber,
-            "silent corruptions per 1,000 node-days");
+    v.field_or_zero("silent", silent_per_thousand_node_days, Unit::kNumber,
+                    "silent corruptions per 1,000 node-days");
     v.field("silent_noticed_after", silent_noticed_seconds, Unit::kSeconds,
             "until one is noticed; what was computed since is thrown away");
-    v.field("slow", slow_per_thousand_node_days, Unit::kNumber,
-            "nodes that become slow per 1,000 node-days");
+    v.field_or_zero("slow", slow_per_thousand_node_days, Unit::kNumber,
+                    "nodes that become slow per 1,000 node-days");
     v.field("slow_time", slow_seconds, Unit::kSeconds,
             "until a slow node is replaced");
     v.field("slow_factor", slow_factor, Unit::kNumber,
@@ -199,16 +199,17 @@ struct Recovery {
     v.field("heal_time", heal_seconds, Unit::kSeconds,
             "median, from a fault to the next step where ranks heal");
     v.field("heal_tail", heal_tail, Unit::kNumber, "its mean over median");
-    v.field("copies_lost", copies_lost, Unit::kShare,
-            "of faults, those that take all copies in memory with them");
+    v.field_or_zero(
+        "copies_lost", copies_lost, Unit::kShare,
+        "of faults, those that take all copies in memory with them");
     v.field("copy_time", copy_seconds, Unit::kSeconds,
             "that a copy in memory (strategy memory) holds a step up");
     v.field("checkpoint_time", checkpoint_seconds, Unit::kSeconds,
             "that a checkpoint holds training up");
     v.field("checkpoint_bandwidth", checkpoint_bandwidth, Unit::kBytesPerSecond,
             "at which all nodes together write it behind the next steps");
-    v.field("planned_stops_per_day", planned_stops_per_day, Unit::kNumber,
-            "of the whole job, each a restart");
+    v.field_or_zero("planned_stops_per_day", planned_stops_per_day,
+                    Unit::kNumber, "of the whole job, each a restart");
     v.field("spares_suffice", spares_suffice, Unit::kShare,
             "of the time, that spare nodes should suffice");
   }

@@ -190,9 +190,6 @@ void visit_listed_fields(Json& json, Struct& component) {
   }
 }
 
-// "memory" of Unit::kBytes -> "memory_bytes".
-std::string name_with_unit(const QuantityField& field);
-
 // All figures of a struct that lists them (quantity_fields.h), in base units;
 // none is below 0.
 template <typename Json, typename Struct>

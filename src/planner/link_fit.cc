@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "planner/median.h"
 #include "planner/published_runs.h"
 
 namespace colossus::planner {
@@ -17,12 +18,6 @@ constexpr double kSmall = 16e3;
 constexpr double kNearNvlink = 0.95;
 // A tier's efficiency is a share; switches that reduce (SHARP) exceed it.
 constexpr double kMostEfficiency = 0.999;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 // What a device's own link of the tier carries in a collective, as a share of
 // the vector, and steps that pass one after another.

@@ -37,6 +37,11 @@ MachineTier tier_of(const NetworkTier& tier) {
 
 }  // namespace
 
+Arithmetic arithmetic_of(Precision precision) {
+  if (precision == Precision::kFp4) return Arithmetic::k4Bit;
+  return precision == Precision::kFp8 ? Arithmetic::k8Bit : Arithmetic::k16Bit;
+}
+
 double Machine::peak(Arithmetic arithmetic) const {
   if (arithmetic == Arithmetic::k4Bit && peak_4_bit > 0) return peak_4_bit;
   if (arithmetic != Arithmetic::k16Bit && peak_8_bit > 0) return peak_8_bit;

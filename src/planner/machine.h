@@ -16,6 +16,7 @@ enum class Generation { kAmpere, kHopper, kBlackwell };
 
 // How wide a layer's products are.
 enum class Arithmetic { k16Bit, k8Bit, k4Bit };
+Arithmetic arithmetic_of(Precision precision);
 
 struct MachineTier {
   double num_devices = 0;  // that it joins; 0 = all

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 
+#include "planner/median.h"
+
 namespace colossus::planner {
 namespace {
 
@@ -13,12 +15,6 @@ constexpr int64_t kLeastRows = 5;  // of a unit that counts in a mean
 constexpr RunGroup kGroups[] = {RunGroup::kTensorPipeline,
                                 RunGroup::kOtherDense, RunGroup::kExperts,
                                 RunGroup::kBlackwell};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 std::optional<Errors> errors_if_any(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;

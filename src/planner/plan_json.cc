@@ -9,32 +9,6 @@
 
 namespace colossus::planner {
 
-std::string name_with_unit(const QuantityField& field) {
-  switch (field.unit) {
-    case Unit::kNumber:
-    case Unit::kCount:
-    case Unit::kShare:
-      return field.name;
-    case Unit::kBytes:
-      return field.name + "_bytes";
-    case Unit::kBytesPerSecond:
-      return field.name + "_bytes_per_second";
-    case Unit::kFlops:
-      return field.name + "_flops";
-    case Unit::kWatts:
-      return field.name + "_watts";
-    case Unit::kJoules:
-      return field.name + "_joules";
-    case Unit::kSeconds:
-      return field.name + "_seconds";
-    case Unit::kDollarsPerHour:
-      return field.name + "_dollars_per_hour";
-    case Unit::kDollarsPerKilowattHour:
-      return field.name + "_dollars_per_kilowatt_hour";
-  }
-  COLOSSUS_CHECK(false, "unit {}", static_cast<int>(field.unit));
-}
-
 namespace {
 
 constexpr config::JsonLimits kLimits = {.bytes = size_t{16} << 20, .depth = 16};

@@ -186,6 +186,22 @@ bool is_finite(const drawing::Curve& curve) {
                      [](const auto& point) { return std::isfinite(point.y); });
 }
 
+bool has_layout(const SweepPoint& point) {
+  return point.plan && !point.plan->layouts.empty();
+}
+
+// The values that a plot can show, ascending.
+std::vector<const SweepPoint*> planned_points(const Sweep& sweep) {
+  std::vector<const SweepPoint*> points;
+  for (const SweepPoint& point : sweep.points) {
+    if (has_layout(point)) points.push_back(&point);
+  }
+  std::stable_sort(
+      points.begin(), points.end(),
+      [](const auto* a, const auto* b) { return a->number < b->number; });
+  return points;
+}
+
 std::string sweep_plot_html(const Sweep& sweep, const SweepCurve& kind,
                             const std::string& id, bool is_wide) {
   LinePlot plot;
@@ -194,16 +210,16 @@ std::string sweep_plot_html(const Sweep& sweep, const SweepCurve& kind,
   plot.title = kind.title;
   plot.unit = kind.unit;
   plot.x_name = key_words(sweep.values);
-  if (sweep.points.size() <= kMostTicks) plot.x_ticks = sweep.values.numbers;
   plot.is_log_x = sweep.values.is_multiplied;
   plot.starts_at_zero = true;
   plot.keeps_all_points = true;
   PlotSeries series{.name = kind.title, .style = "main", .curve = {}};
   series.has_dots = true;
-  for (const SweepPoint& point : sweep.points) {
-    if (!point.plan || point.plan->layouts.empty()) continue;
-    series.curve.push_back({point.number, kind.value(*point.plan)});
-    series.labels.push_back(layout_words(shown_layout(*point.plan).layout));
+  const std::vector<const SweepPoint*> points = planned_points(sweep);
+  for (const SweepPoint* point : points) {
+    series.curve.push_back({point->number, kind.value(*point->plan)});
+    series.labels.push_back(layout_words(shown_layout(*point->plan).layout));
+    if (points.size() <= kMostTicks) plot.x_ticks.push_back(point->number);
   }
   if (series.curve.size() < 2 || !is_finite(series.curve)) return "";
   plot.series.push_back(std::move(series));
@@ -216,6 +232,23 @@ bool has_run(const Sweep& sweep) {
       [](const SweepPoint& point) { return point.plan && point.plan->run; });
 }
 
+// A line a value that no plot shows, and why.
+std::string gaps_html(const Sweep& sweep) {
+  std::string html;
+  for (const SweepPoint& point : sweep.points) {
+    if (has_layout(point)) continue;
+    const std::string why =
+        !point.plan
+            ? point.why_not
+            : fmt::format("nothing fits, {} a GPU are missing",
+                          gigabytes(point.plan->does_not_fit->missing_bytes));
+    html += drawing::element("p", "hint",
+                             drawing::escape_html(fmt::format(
+                                 "No plan at {}: {}", point.text, why)));
+  }
+  return html;
+}
+
 std::string sweep_html(const Sweep& sweep, size_t index) {
   std::string plots;
   for (const SweepCurve& kind : kSweepCurves) {
@@ -224,14 +257,15 @@ std::string sweep_html(const Sweep& sweep, size_t index) {
     plots +=
         sweep_plot_html(sweep, kind, fmt::format("sweep{}-", index), is_wide);
   }
-  if (plots.empty()) return "";
+  const std::string gaps = gaps_html(sweep);
+  if (plots.empty() && gaps.empty()) return "";
   return "<section>" +
          drawing::element(
              "h2", "",
              drawing::escape_html("Over " + key_words(sweep.values))) +
          "<p class=\"hint\">The best layout of each value.</p>"
          "<div class=\"charts\">" +
-         plots + "</div></section>\n";
+         plots + "</div>" + gaps + "</section>\n";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "drawing/html.h"
 #include "planner/plan_inputs.h"
 #include "planner/plan_report_parts.h"
+#include "planner/run_words.h"
 
 namespace colossus::planner {
 namespace {
@@ -33,11 +34,6 @@ std::string range_text(const ErrorInterval& interval, double value) {
                      seconds_text(interval.high(value)));
 }
 
-std::string dollars(double amount) {
-  return amount < 1e5 ? fmt::format("{:.0f}", amount)
-                      : drawing::compact_count(amount);
-}
-
 // "1.13 s" -> {"1.13", "s"}.
 Card split_unit(Card card) {
   const size_t space = card.value.find(' ');
@@ -64,8 +60,8 @@ void add_run_cards(const Plan& plan, std::vector<Card>& cards) {
   const double bill = run.device_dollars + run.energy_dollars;
   if (bill <= 0) return;
   cards.push_back(
-      {"Bill", "$" + dollars(bill), "",
-       fmt::format("${} of it energy", dollars(run.energy_dollars))});
+      {"Bill", dollars_text(bill), "",
+       fmt::format("{} of it energy", dollars_text(run.energy_dollars))});
 }
 
 std::string warning_html(const std::string& strong, const std::string& text) {
@@ -159,8 +155,9 @@ std::string facts_html(const PlanReport& report) {
   };
   add("Layout", layout_words(best.layout));
   add("Interval",
-      fmt::format("4 of 5 of {} published runs of this kind ({}) lay within "
-                  "it, each family or model predicted by a fit without it",
+      fmt::format("80% of the errors of {} published runs of this kind ({}), "
+                  "each family or model counting the same and predicted by a "
+                  "fit without it, lie within it",
                   best.time_interval.runs, best.time_interval.kind));
   add("Search",
       fmt::format("{} legal layouts, {} of them computed, the others "

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "drawing/html.h"
 #include "planner/plan_report_parts.h"
+#include "planner/run_words.h"
 
 namespace colossus::planner {
 namespace {
@@ -51,37 +52,7 @@ std::string missing_html(const MissingMemory& missing) {
   return element("p", "hint", escape_html(text));
 }
 
-// Name and value of all that is above zero, the largest first.
-struct Amount {
-  std::string name;
-  double value = 0;
-};
-
-std::string energy(double joules) {
-  return joules < 3.6e9 ? fmt::format("{:.3g} MJ", joules / 1e6)
-                        : quantity_text(joules, Unit::kJoules);
-}
-
 std::string watts(double value) { return quantity_text(value, Unit::kWatts); }
-
-std::string losses_text(const GoodputParts& parts) {
-  std::vector<Amount> losses = {
-      {"copies in memory", parts.copies},   {"checkpoints", parts.checkpoint},
-      {"work made again", parts.lost_work}, {"detection", parts.detection},
-      {"recovery", parts.recovery},         {"silent corruption", parts.silent},
-      {"slow nodes", parts.slow},           {"planned stops", parts.planned},
-      {"waiting for spares", parts.waiting}};
-  std::stable_sort(
-      losses.begin(), losses.end(),
-      [](const Amount& a, const Amount& b) { return a.value > b.value; });
-  std::string text;
-  for (const Amount& loss : losses) {
-    if (loss.value < 5e-5) continue;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", loss.name,
-                        percent(loss.value, 2));
-  }
-  return text;
-}
 
 class RunTable {
  public:
@@ -131,32 +102,39 @@ void add_power(const RunForecast& run, RunTable& table) {
         "Swing of a step",
         fmt::format("{}; hidden by batteries of {} and {}, or by work "
                     "for its own sake at {}",
-                    watts(power.swing_watts), watts(power.battery_watts),
-                    energy(power.battery_joules), watts(power.busy_watts)));
+                    watts(power.swing_watts), watts(power.smoothing_watts),
+                    energy_text(power.smoothing_joules),
+                    watts(power.busy_watts)));
   }
   table.add("A fault leaves over",
             fmt::format("{}, {} until the next step", watts(power.stop_watts),
-                        energy(power.stop_joules)));
+                        energy_text(power.stop_joules)));
 }
 
 void add_bill(const RunForecast& run, const Prices& prices, RunTable& table) {
   std::string hours = drawing::compact_count(run.device_hours) + " GPU-hours";
   if (run.device_dollars > 0) {
     hours += fmt::format(
-        " at {}: {} $",
+        " at {}: {}",
         quantity_text(prices.dollars_per_device_hour, Unit::kDollarsPerHour),
-        drawing::compact_count(run.device_dollars));
+        dollars_text(run.device_dollars));
   }
   table.add("GPUs", hours);
-  std::string joules = energy(run.joules);
+  std::string joules = energy_text(run.joules);
   if (run.energy_dollars > 0) {
-    joules += fmt::format(" at {}: {} $",
+    joules += fmt::format(" at {}: {}",
                           quantity_text(prices.dollars_per_kilowatt_hour,
                                         Unit::kDollarsPerKilowattHour),
-                          drawing::compact_count(run.energy_dollars));
+                          dollars_text(run.energy_dollars));
   }
   table.add("Energy", joules);
 }
+
+// Name and value of all that is above zero, the largest first.
+struct Amount {
+  std::string name;
+  double value = 0;
+};
 
 std::string grade_html(Grade grade) {
   const std::string name = grade_name(grade);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "planner/frontier.h"
+#include "planner/plan_report_parts.h"
 #include "planner/plan_testing.h"
 
 namespace colossus::planner {
@@ -69,6 +70,27 @@ TEST(PlanReport, ShowsWhatMissesWhereNothingFits) {
   const std::string html = plan_report_html({plan_of(flags), {}, {}});
   EXPECT_THAT(first_screen(html), HasSubstr("Nothing fits."));
   EXPECT_THAT(html, HasSubstr("GB a GPU are missing; the most goes to "));
+}
+
+// Values need not ascend.
+TEST(PlanReport, SaysWhichValuesOfASweepHaveNoPlan) {
+  PlanReport report = report_of(small_flags());
+  Sweep& sweep = report.sweeps[0];
+  ASSERT_EQ(sweep.points.size(), 3U);
+  const std::string all = curves_html(report);
+  EXPECT_THAT(all, HasSubstr("middle\">16</text>"));
+  EXPECT_THAT(all, HasSubstr("middle\">32</text>"));
+  EXPECT_THAT(all, Not(HasSubstr("No plan at")));
+  std::swap(sweep.points[0], sweep.points[2]);
+  std::swap(sweep.values.numbers[0], sweep.values.numbers[2]);
+  EXPECT_EQ(curves_html(report), all);
+  sweep.points[1].plan.reset();
+  sweep.points[1].text = "<32>";
+  sweep.points[1].why_not = "no <legal> layout";
+  const std::string html = curves_html(report);
+  EXPECT_THAT(html, Not(HasSubstr("middle\">32</text>")));
+  EXPECT_THAT(html, HasSubstr("<p class=\"hint\">No plan at &lt;32&gt;: no "
+                              "&lt;legal&gt; layout</p>"));
 }
 
 // Nothing is loaded from elsewhere, and no name becomes markup.

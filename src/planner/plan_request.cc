@@ -149,10 +149,7 @@ void add_layout_rule(const std::string& assignment, LayoutRules& rules) {
   rules.texts.push_back(where + rule.relation + rule.value);
 }
 
-Arithmetic PlanRequest::arithmetic() const {
-  if (precision == Precision::kFp4) return Arithmetic::k4Bit;
-  return precision == Precision::kFp8 ? Arithmetic::k8Bit : Arithmetic::k16Bit;
-}
+Arithmetic PlanRequest::arithmetic() const { return arithmetic_of(precision); }
 
 SoftwareDefaults PlanRequest::software() const {
   SoftwareFacts facts;

@@ -37,7 +37,7 @@ StepPhases step_phases(const StepCost& cost) {
 
 PowerSwing power_swing(const StepPhases& step, int64_t num_devices,
                        const Cluster& cluster, double checkpoint_seconds,
-                       double stop_seconds) {
+                       double detection_seconds, double recovery_seconds) {
   const DevicePower device(cluster);
   const Power& power = cluster.power;
   const auto watts = [&](double share) {
@@ -65,15 +65,17 @@ PowerSwing power_swing(const StepPhases& step, int64_t num_devices,
   if (step.exposed_wait > 0 && busy > 0) {
     swing.swing_watts = swing.busy_watts - swing.wait_watts;
     swing.ramp_watts_per_second = swing.swing_watts / power.swing_seconds;
-    swing.battery_watts = std::max(swing.busy_watts - swing.mean_watts,
-                                   swing.mean_watts - swing.wait_watts);
-    swing.battery_joules =
+    swing.smoothing_watts = std::max(swing.busy_watts - swing.mean_watts,
+                                     swing.mean_watts - swing.wait_watts);
+    swing.smoothing_joules =
         (swing.mean_watts - swing.wait_watts) * step.exposed_wait;
   }
   swing.checkpoint_joules =
       (swing.mean_watts - swing.wait_watts) * checkpoint_seconds;
   swing.stop_watts = swing.mean_watts - swing.idle_watts;
-  swing.stop_joules = swing.stop_watts * stop_seconds;
+  swing.stop_joules =
+      (swing.mean_watts - swing.wait_watts) * detection_seconds +
+      swing.stop_watts * recovery_seconds;
   return swing;
 }
 

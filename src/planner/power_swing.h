@@ -30,8 +30,8 @@ struct PowerSwing {
   double mean_watts = 0;   // of a step
   double swing_watts = 0;  // busy - wait, where all wait at some time
   double ramp_watts_per_second = 0;
-  double battery_watts = 0;      // that keep the grid at the step's mean
-  double battery_joules = 0;     // that go in and out each step
+  double smoothing_watts = 0;    // of batteries that keep the grid at the mean
+  double smoothing_joules = 0;   // that go in and out each step
   double checkpoint_joules = 0;  // to take up while a checkpoint holds it up
   double stop_watts = 0;         // by which power falls at a fault
   double stop_joules = 0;        // to take up at a stop of mean length
@@ -46,10 +46,11 @@ struct PowerSwing {
     v.field("idle_power", idle_watts, Unit::kWatts, "no job runs");
     v.field("step_power", mean_watts, Unit::kWatts, "mean of a step");
     v.field("power_swing", swing_watts, Unit::kWatts, "within a step");
-    v.field("power_ramp", ramp_watts_per_second, Unit::kWatts, "per second");
-    v.field("battery_power", battery_watts, Unit::kWatts,
+    v.field("power_ramp", ramp_watts_per_second, Unit::kWattsPerSecond,
+            "within a step");
+    v.field("battery_power", smoothing_watts, Unit::kWatts,
             "that keeps the grid at the step's mean");
-    v.field("battery_energy", battery_joules, Unit::kJoules,
+    v.field("battery_energy", smoothing_joules, Unit::kJoules,
             "that goes in and out each step");
     v.field("checkpoint_energy", checkpoint_joules, Unit::kJoules,
             "to take up while a checkpoint holds all up");
@@ -60,9 +61,10 @@ struct PowerSwing {
   }
 };
 
-// `checkpoint_seconds` hold a step up; a stop lasts `stop_seconds`.
+// `checkpoint_seconds` hold a step up. A stop lasts `detection_seconds`, in
+// which all wait, and `recovery_seconds`, in which no job runs.
 PowerSwing power_swing(const StepPhases& step, int64_t num_devices,
                        const Cluster& cluster, double checkpoint_seconds,
-                       double stop_seconds);
+                       double detection_seconds, double recovery_seconds);
 
 }  // namespace colossus::planner

@@ -23,7 +23,7 @@ Cluster plain_cluster() {
 // give 84 kW for 8 s and take 336 kW for 2 s: 672 kJ.
 TEST(PowerSwing, IsWhatAllGpusDoTogether) {
   const PowerSwing swing =
-      power_swing({8, 2, 0}, 1000, plain_cluster(), 0.5, 600);
+      power_swing({8, 2, 0}, 1000, plain_cluster(), 0.5, 0, 600);
   EXPECT_DOUBLE_EQ(swing.peak_watts, 1.3e6);
   EXPECT_DOUBLE_EQ(swing.wait_watts, 0.88e6);
   EXPECT_DOUBLE_EQ(swing.idle_watts, 0.67e6);
@@ -31,18 +31,25 @@ TEST(PowerSwing, IsWhatAllGpusDoTogether) {
   EXPECT_DOUBLE_EQ(swing.busy_watts, 1.3e6);
   EXPECT_DOUBLE_EQ(swing.swing_watts, 0.42e6);
   EXPECT_DOUBLE_EQ(swing.ramp_watts_per_second, 42e6);
-  EXPECT_DOUBLE_EQ(swing.battery_watts, 336e3);
-  EXPECT_DOUBLE_EQ(swing.battery_joules, 672e3);
-  EXPECT_DOUBLE_EQ(swing.battery_joules, 8 * (1.3e6 - 1.216e6));
+  EXPECT_DOUBLE_EQ(swing.smoothing_watts, 336e3);
+  EXPECT_DOUBLE_EQ(swing.smoothing_joules, 672e3);
+  EXPECT_DOUBLE_EQ(swing.smoothing_joules, 8 * (1.3e6 - 1.216e6));
   EXPECT_DOUBLE_EQ(swing.checkpoint_joules, 336e3 * 0.5);
   EXPECT_DOUBLE_EQ(swing.stop_watts, 546e3);
   EXPECT_DOUBLE_EQ(swing.stop_joules, 546e3 * 600);
 }
 
+// All wait for 100 s (336 kW are left over), then no job runs (546 kW).
+TEST(PowerSwing, OfAStopIsFirstThatOfAWait) {
+  const PowerSwing swing =
+      power_swing({8, 2, 0}, 1000, plain_cluster(), 0.5, 100, 600);
+  EXPECT_DOUBLE_EQ(swing.stop_joules, 336e3 * 100 + 546e3 * 600);
+}
+
 // Of 8 busy seconds 2 are waits of some: (6 x 1300 + 2 x 880) / 8 = 1195 kW.
 TEST(PowerSwing, ScatteredWaitsLowerTheLevelNotTheValley) {
   const PowerSwing swing =
-      power_swing({6, 2, 2}, 1000, plain_cluster(), 0.5, 600);
+      power_swing({6, 2, 2}, 1000, plain_cluster(), 0.5, 0, 600);
   EXPECT_DOUBLE_EQ(swing.busy_watts, 1.195e6);
   EXPECT_DOUBLE_EQ(swing.swing_watts, 0.315e6);
   EXPECT_DOUBLE_EQ(swing.mean_watts, 1.132e6);
@@ -51,9 +58,9 @@ TEST(PowerSwing, ScatteredWaitsLowerTheLevelNotTheValley) {
 
 TEST(PowerSwing, IsNoneWhereAllNeverWait) {
   const PowerSwing swing =
-      power_swing({10, 0, 0}, 1000, plain_cluster(), 0, 600);
+      power_swing({10, 0, 0}, 1000, plain_cluster(), 0, 0, 600);
   EXPECT_EQ(swing.swing_watts, 0);
-  EXPECT_EQ(swing.battery_joules, 0);
+  EXPECT_EQ(swing.smoothing_joules, 0);
   EXPECT_DOUBLE_EQ(swing.mean_watts, 1.3e6);
 }
 
@@ -61,11 +68,11 @@ TEST(PowerSwing, OfASiteThatSaysNothingIsANodesDatasheet) {
   Cluster cluster = plain_cluster();
   cluster.power.watts_per_device = 0;
   cluster.power.node_over_devices = 1.5;
-  EXPECT_DOUBLE_EQ(power_swing({1, 0, 0}, 1000, cluster, 0, 0).peak_watts,
+  EXPECT_DOUBLE_EQ(power_swing({1, 0, 0}, 1000, cluster, 0, 0, 0).peak_watts,
                    1.05e6);
   // A cap below the GPU's limit holds for the GPU.
   cluster.power.watts_per_device = 500;
-  const PowerSwing capped = power_swing({1, 0, 0}, 1000, cluster, 0, 0);
+  const PowerSwing capped = power_swing({1, 0, 0}, 1000, cluster, 0, 0, 0);
   EXPECT_DOUBLE_EQ(capped.peak_watts, 0.5e6);
   EXPECT_DOUBLE_EQ(capped.wait_watts, 0.2e6);
 }

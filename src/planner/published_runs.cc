@@ -155,6 +155,12 @@ struct Assign {
     const bool known = words.empty() || std::find(words.begin(), words.end(),
                                                   cell.text) != words.end();
     if (!known) cell.refuse("is none of " + joined(words));
+    // Ids stand in tables and in comments of files.
+    const bool is_plain =
+        field != &PublishedRun::id ||
+        std::none_of(cell.text.begin(), cell.text.end(),
+                     [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
+    if (!is_plain) cell.refuse("holds a control character");
     run.*field = cell.text;
   }
   void operator()(std::optional<int64_t> PublishedRun::*field) const {
@@ -315,14 +321,14 @@ std::string why_impossible(const PublishedRun& run) {
          "are 282 of 288 GB";
 }
 
-PrecisionClass precision_class(const PublishedRun& run) {
+Arithmetic arithmetic_of(const PublishedRun& run) {
   std::string name = run.precision;
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return std::tolower(c); });
-  if (contains(run.gpu, "A100")) return PrecisionClass::k16Bit;
-  if (contains(name, "fp4")) return PrecisionClass::k4Bit;
-  if (contains(name, "fp8")) return PrecisionClass::k8Bit;
-  return PrecisionClass::k16Bit;
+  if (contains(run.gpu, "A100")) return Arithmetic::k16Bit;
+  if (contains(name, "fp4")) return Arithmetic::k4Bit;
+  if (contains(name, "fp8")) return Arithmetic::k8Bit;
+  return Arithmetic::k16Bit;
 }
 
 std::optional<std::string> device_name_of(const std::string& gpu) {

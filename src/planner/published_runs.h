@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "planner/machine.h"
+
 namespace colossus::planner {
 
 struct PublishedRun {
@@ -62,9 +64,10 @@ struct PublishedRun {
 
 // `source` is the text's name in messages. Throws UserError with line and
 // column: an unknown column (with the nearest), a cell that is no number, that
-// is not above zero, or that is none of the column's words; a second row of
-// one id. The columns of out_of_memory.csv and single_node_a100.csv are known
-// too; a row without an id gets "row N", N its line.
+// is not above zero, or that is none of the column's words; an id with a
+// control character; a second row of one id. The columns of out_of_memory.csv
+// and single_node_a100.csv are known too; a row without an id gets "row N", N
+// its line.
 std::vector<PublishedRun> read_published_runs(std::string_view text,
                                               const std::string& source);
 
@@ -78,10 +81,8 @@ std::vector<PublishedRun> shipped_single_node_runs();
 // rows by id. "" for all others.
 std::string why_impossible(const PublishedRun& run);
 
-// How exact a run's arithmetic is, which decides its peak.
-enum class PrecisionClass { k16Bit, k8Bit, k4Bit };
 // By `precision`; without one, and on an A100 always, 16 bit.
-PrecisionClass precision_class(const PublishedRun& run);
+Arithmetic arithmetic_of(const PublishedRun& run);
 
 // The planner's name of the row's GPU (hardware.h), or nothing if it is none
 // that the planner knows.

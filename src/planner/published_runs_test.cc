@@ -140,22 +140,28 @@ TEST(GpuNames, AreUnderstoodInOtherWordsToo) {
   EXPECT_FALSE(device_name_of(""));
 }
 
+TEST(ReadPublishedRuns, RefusesAnIdOfSeveralLines) {
+  EXPECT_THAT(error_of("id,gpu\n\"a\nb\",H100\n"),
+              HasSubstr("holds a control character"));
+  EXPECT_THAT(error_of("id,notes\na,\"two\nlines\"\n"), "no error");
+}
+
 TEST(PrecisionClasses, FollowTheWordsAndTheGpu) {
   PublishedRun run;
   run.gpu = "H100-SXM 80GB";
-  EXPECT_EQ(precision_class(run), PrecisionClass::k16Bit);
+  EXPECT_EQ(arithmetic_of(run), Arithmetic::k16Bit);
   for (const char* eight : {"fp8", "mxfp8", "bf16+fp8 linear", "amp_fp8",
                             "fp8-cs", "FP8 (row precision not stated)"}) {
     run.precision = eight;
-    EXPECT_EQ(precision_class(run), PrecisionClass::k8Bit) << eight;
+    EXPECT_EQ(arithmetic_of(run), Arithmetic::k8Bit) << eight;
   }
   run.precision = "nvfp4";
-  EXPECT_EQ(precision_class(run), PrecisionClass::k4Bit);
+  EXPECT_EQ(arithmetic_of(run), Arithmetic::k4Bit);
   run.precision = "amp_bf16";
-  EXPECT_EQ(precision_class(run), PrecisionClass::k16Bit);
+  EXPECT_EQ(arithmetic_of(run), Arithmetic::k16Bit);
   run.gpu = "A100 40GB";
   run.precision = "fp8";
-  EXPECT_EQ(precision_class(run), PrecisionClass::k16Bit);
+  EXPECT_EQ(arithmetic_of(run), Arithmetic::k16Bit);
 }
 
 TEST(OtherTables, AreReadByTheSameReader) {

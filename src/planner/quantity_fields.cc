@@ -50,7 +50,7 @@ void assign(const QuantityField& field, const std::string& text,
     **count = parse_count(text, where, field.name);
   } else {
     *std::get<double*>(field.value) =
-        parse_quantity(text, field.unit, where, field.name);
+        parse_quantity(text, field.unit, where, field.name, field.zero);
   }
 }
 
@@ -71,6 +71,34 @@ void read_quantities(const std::vector<config::TomlValue>& values,
       inputs->push_back({value.key, graded.text, graded.grade, value.where});
     }
   }
+}
+
+std::string name_with_unit(const QuantityField& field) {
+  switch (field.unit) {
+    case Unit::kNumber:
+    case Unit::kCount:
+    case Unit::kShare:
+      return field.name;
+    case Unit::kBytes:
+      return field.name + "_bytes";
+    case Unit::kBytesPerSecond:
+      return field.name + "_bytes_per_second";
+    case Unit::kFlops:
+      return field.name + "_flops";
+    case Unit::kWatts:
+      return field.name + "_watts";
+    case Unit::kWattsPerSecond:
+      return field.name + "_watts_per_second";
+    case Unit::kJoules:
+      return field.name + "_joules";
+    case Unit::kSeconds:
+      return field.name + "_seconds";
+    case Unit::kDollarsPerHour:
+      return field.name + "_dollars_per_hour";
+    case Unit::kDollarsPerKilowattHour:
+      return field.name + "_dollars_per_kilowatt_hour";
+  }
+  COLOSSUS_CHECK(false, "unit {}", static_cast<int>(field.unit));
 }
 
 }  // namespace colossus::planner

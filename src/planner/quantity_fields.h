@@ -41,6 +41,7 @@ struct QuantityField {
   std::variant<double*, int64_t*, std::string*> value;
   Unit unit = Unit::kNumber;
   std::string help;
+  Zero zero = Zero::kRefused;
 };
 
 class QuantityCollector {
@@ -50,6 +51,12 @@ class QuantityCollector {
   void field(std::string_view name, double& value, Unit unit,
              std::string_view help) {
     fields_.push_back({key(name), &value, unit, std::string(help)});
+  }
+  // One that may be 0: it never happens.
+  void field_or_zero(std::string_view name, double& value, Unit unit,
+                     std::string_view help) {
+    fields_.push_back(
+        {key(name), &value, unit, std::string(help), Zero::kAllowed});
   }
   void field(std::string_view name, int64_t& value, std::string_view help) {
     fields_.push_back({key(name), &value, Unit::kCount, std::string(help)});
@@ -68,6 +75,9 @@ class QuantityCollector {
   std::string prefix_;
   std::vector<QuantityField> fields_;
 };
+
+// The field's name in JSON: "memory" of Unit::kBytes -> "memory_bytes".
+std::string name_with_unit(const QuantityField& field);
 
 // Keys are `prefix` + name. The struct must outlive the result.
 template <typename Struct>

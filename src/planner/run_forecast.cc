@@ -76,13 +76,14 @@ class Forecaster {
   }
 
   void add_power(const JobFaults& job) {
-    const double stop = job.strategy == Strategy::kHeal
-                            ? job.heal.mean()
-                            : job.detection.mean() + job.restart.mean();
+    const bool heals = job.strategy == Strategy::kHeal;
+    const double detection = heals ? 0 : job.detection.mean();
+    const double recovery = heals ? job.heal.mean() : job.restart.mean();
     f_.power = power_swing(
         {needs_.compute_seconds_of_step, needs_.exposed_wait_seconds_of_step,
          needs_.scattered_wait_seconds_of_step},
-        needs_.num_devices, cluster_, job.checkpoint_seconds, stop);
+        needs_.num_devices, cluster_, job.checkpoint_seconds, detection,
+        recovery);
     const GoodputParts& p = f_.parts;
     const double waits = p.copies + p.checkpoint + p.detection;
     const double idle = p.recovery + p.planned + p.waiting;
@@ -131,11 +132,11 @@ class Forecaster {
            quantity_text(power.battery_watts, Unit::kWatts));
     }
     if (power.battery_watts > 0 &&
-        f_.power.battery_watts > power.battery_watts) {
+        f_.power.smoothing_watts > power.battery_watts) {
       warn(
           "within a step power swings by {} about its mean, and batteries "
           "take {}",
-          quantity_text(f_.power.battery_watts, Unit::kWatts),
+          quantity_text(f_.power.smoothing_watts, Unit::kWatts),
           quantity_text(power.battery_watts, Unit::kWatts));
     }
     if (power.battery_joules > 0 &&

@@ -129,7 +129,7 @@ TEST(RunForecast, IsToldInWords) {
   EXPECT_THAT(text, HasSubstr("  faults             48, one each 6 h\n"));
   EXPECT_THAT(text, HasSubstr("35 nodes (21 to 61; "));
   EXPECT_THAT(text, HasSubstr("mean of a step 9.62 MW"));
-  EXPECT_THAT(text, HasSubstr("at 2 $/h: 4.79 M$"));
+  EXPECT_THAT(text, HasSubstr("at 2 $/h: $4.79M"));
 }
 
 TEST(RunForecast, HealingBeatsRestarts) {

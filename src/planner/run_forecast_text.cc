@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "planner/run_forecast.h"
+#include "planner/run_words.h"
 
 namespace colossus::planner {
 namespace {
@@ -10,32 +11,7 @@ std::string time(double seconds) {
   return quantity_text(seconds, Unit::kSeconds);
 }
 std::string watts(double watts) { return quantity_text(watts, Unit::kWatts); }
-std::string energy(double joules) {
-  return joules < 3.6e9 ? fmt::format("{:.3g} MJ", joules / 1e6)
-                        : quantity_text(joules, Unit::kJoules);
-}
 std::string share(double share) { return fmt::format("{:.1f}%", 100 * share); }
-std::string dollars(double amount) {
-  const double millions = amount / 1e6;
-  return millions < 100 ? fmt::format("{:.3g} M$", millions)
-                        : fmt::format("{:.0f} M$", millions);
-}
-
-std::string parts_text(const GoodputParts& p) {
-  const std::pair<const char*, double> losses[] = {
-      {"copies in memory", p.copies},   {"checkpoints", p.checkpoint},
-      {"work made again", p.lost_work}, {"detection", p.detection},
-      {"recovery", p.recovery},         {"silent corruption", p.silent},
-      {"slow nodes", p.slow},           {"planned stops", p.planned},
-      {"waiting for spares", p.waiting}};
-  std::string text;
-  for (const auto& [name, loss] : losses) {
-    if (loss < 5e-5) continue;
-    text +=
-        fmt::format("{}{} {:.2f}%", text.empty() ? "" : ", ", name, 100 * loss);
-  }
-  return text;
-}
 
 std::string run_text(const RunForecast& f) {
   std::string text = fmt::format(
@@ -47,7 +23,7 @@ std::string run_text(const RunForecast& f) {
       "  checkpoints        each {}, usable {} after they begin\n",
       time(f.seconds.expected), time(f.seconds.low), time(f.seconds.high),
       time(f.step_seconds), share(f.goodput.expected), share(f.goodput.low),
-      share(f.goodput.high), parts_text(f.parts), f.faults,
+      share(f.goodput.high), losses_text(f.parts), f.faults,
       time(f.seconds_between_faults), time(f.checkpoint_interval_seconds),
       time(f.checkpoint_write_seconds));
   text += fmt::format(
@@ -71,13 +47,14 @@ std::string power_text(const RunForecast& f, const Cluster& cluster) {
         "  to hide it         batteries of {} and {} a step; or work for its "
         "own sake while all wait: {} in the mean, {:+.1f}%\n",
         watts(p.swing_watts), time(cluster.power.swing_seconds),
-        watts(p.battery_watts), energy(p.battery_joules), watts(p.busy_watts),
-        100 * (p.busy_watts / p.mean_watts - 1));
+        watts(p.smoothing_watts), energy_text(p.smoothing_joules),
+        watts(p.busy_watts), 100 * (p.busy_watts / p.mean_watts - 1));
   }
   text += fmt::format(
       "  a checkpoint       leaves {} over\n"
       "  a fault            leaves {} over, {} until the next step\n",
-      energy(p.checkpoint_joules), watts(p.stop_watts), energy(p.stop_joules));
+      energy_text(p.checkpoint_joules), watts(p.stop_watts),
+      energy_text(p.stop_joules));
   if (cluster.power.site_watts > 0) {
     text += fmt::format(
         "  the site           {} of the grid, {} of batteries\n",
@@ -94,15 +71,15 @@ std::string bill_text(const RunForecast& f, const Cluster& cluster) {
     text += fmt::format(
         " at {}: {}",
         quantity_text(prices.dollars_per_device_hour, Unit::kDollarsPerHour),
-        dollars(f.device_dollars));
+        dollars_text(f.device_dollars));
   }
   text += fmt::format("\n  energy             {}, {} in the mean",
-                      energy(f.joules), watts(f.mean_watts));
+                      energy_text(f.joules), watts(f.mean_watts));
   if (prices.dollars_per_kilowatt_hour > 0) {
     text += fmt::format(" at {}: {}",
                         quantity_text(prices.dollars_per_kilowatt_hour,
                                       Unit::kDollarsPerKilowattHour),
-                        dollars(f.energy_dollars));
+                        dollars_text(f.energy_dollars));
   }
   return text + "\n";
 }

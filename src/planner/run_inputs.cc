@@ -100,14 +100,14 @@ class Inputs {
         run_.global_batch_sequences, "global_batch_sequences",
         l.data * l.micro_batch_size * (l.pipeline > 1 ? 8 * l.pipeline : 1),
         "one micro-batch a replica, with pipelines 8 a stage");
-    switch (precision_class(run_)) {
-      case PrecisionClass::k16Bit:
+    switch (arithmetic_of(run_)) {
+      case Arithmetic::k16Bit:
         result_.precision = Precision::kBf16;
         break;
-      case PrecisionClass::k8Bit:
+      case Arithmetic::k8Bit:
         result_.precision = Precision::kFp8;
         break;
-      case PrecisionClass::k4Bit:
+      case Arithmetic::k4Bit:
         result_.precision = Precision::kFp4;
         break;
     }

@@ -25,11 +25,6 @@ Machine machine_of_run(const RunInputs& inputs) {
   return machine;
 }
 
-Arithmetic arithmetic_of(Precision precision) {
-  if (precision == Precision::kFp4) return Arithmetic::k4Bit;
-  return precision == Precision::kFp8 ? Arithmetic::k8Bit : Arithmetic::k16Bit;
-}
-
 SoftwareFacts facts_of(const PublishedRun& run, const RunInputs& inputs) {
   SoftwareFacts facts;
   facts.framework = run.framework;

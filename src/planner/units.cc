@@ -101,6 +101,9 @@ UnitRules make_rules(Unit unit) {
     case Unit::kWatts:
       return {"a power", "700 W\" or \"1.3 kW", 1e-3, 1e12,
               decimal("W", 1, true)};
+    case Unit::kWattsPerSecond:
+      return {"a ramp of power", "15 MW/s", 1e-3, 1e18,
+              decimal("W/s", 1, true)};
     case Unit::kJoules:
       return {"an energy", "150 MWh\" or \"2 MJ", 1e-6, 1e18,
               energy_suffixes()};
@@ -132,11 +135,12 @@ const UnitRules& rules_of(Unit unit) {
 // Throws what is wrong with `text`, and what it should be.
 class Reader {
  public:
-  Reader(std::string_view text, Unit unit, const std::string& where,
+  Reader(std::string_view text, Unit unit, Zero zero, const std::string& where,
          const std::string& key)
       : text_(text),
         rules_(rules_of(unit)),
         unit_(unit),
+        zero_(zero),
         where_(where),
         key_(key) {}
 
@@ -172,6 +176,8 @@ class Reader {
   }
 
   void check(double number, double value) const {
+    if (number == 0 && zero_ == Zero::kAllowed) return;
+    if (number < 0 && zero_ == Zero::kAllowed) refuse("is below 0");
     if (number <= 0) refuse("is not above 0");
     if (value > rules_.max) {
       refuse(fmt::format("is beyond {}", quantity_text(rules_.max, unit_)));
@@ -193,6 +199,7 @@ class Reader {
   std::string_view text_;
   const UnitRules& rules_;
   Unit unit_;
+  Zero zero_;
   const std::string& where_;
   const std::string& key_;
 };
@@ -216,9 +223,10 @@ std::string three_digits(double value) {
 }  // namespace
 
 double parse_quantity(std::string_view text, Unit unit,
-                      const std::string& where, const std::string& key) {
+                      const std::string& where, const std::string& key,
+                      Zero zero) {
   if (text.empty()) text = " ";  // from_chars and the message want a character
-  return Reader(text, unit, where, key).read();
+  return Reader(text, unit, zero, where, key).read();
 }
 
 int64_t parse_count(std::string_view text, const std::string& where,

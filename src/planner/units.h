@@ -21,6 +21,7 @@ enum class Unit {
   kBytesPerSecond,         // base: bytes/s
   kFlops,                  // FLOP/s
   kWatts,                  // base: W
+  kWattsPerSecond,         // base: W/s
   kJoules,                 // base: J; "kWh" too
   kSeconds,                // base: s
   kDollarsPerHour,         // base: $/h
@@ -29,9 +30,12 @@ enum class Unit {
 
 // `where` ("cluster.toml:12" or "--set") and `key` open the message of the
 // UserError that a wrong text gives: a unit that is missing or unknown, a
-// figure that is not above zero or that no machine can have.
+// figure that is not above zero (or, with Zero::kAllowed, below it) or that no
+// machine can have.
+enum class Zero { kRefused, kAllowed };
 double parse_quantity(std::string_view text, Unit unit,
-                      const std::string& where, const std::string& key);
+                      const std::string& where, const std::string& key,
+                      Zero zero = Zero::kRefused);
 
 // The same for Unit::kCount, as an integer.
 int64_t parse_count(std::string_view text, const std::string& where,

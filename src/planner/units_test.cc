@@ -44,6 +44,7 @@ TEST(Units, EveryKindHasItsBase) {
   EXPECT_EQ(read("700 W", Unit::kWatts), 700);
   EXPECT_EQ(read("1.3 kW", Unit::kWatts), 1300);
   EXPECT_EQ(read("150 MW", Unit::kWatts), 150e6);
+  EXPECT_EQ(read("15 MW/s", Unit::kWattsPerSecond), 15e6);
   EXPECT_EQ(read("2 kWh", Unit::kJoules), 7.2e6);
   EXPECT_EQ(read("2 MJ", Unit::kJoules), 2e6);
   EXPECT_EQ(read("15 min", Unit::kSeconds), 900);
@@ -89,6 +90,18 @@ TEST(Units, AWrongTextIsNamedWithItsPlaceAndWhatItShouldBe) {
               HasSubstr("is below 1 kB/s"));
   EXPECT_THAT(error_of("101%", Unit::kShare), HasSubstr("is beyond 100%"));
   EXPECT_THAT(error_of("80 GB now", Unit::kBytes), HasSubstr("'GB now'"));
+}
+
+TEST(Units, ZeroIsReadWhereItIsAllowed) {
+  const auto read_or_zero = [](const std::string& text) {
+    return parse_quantity(text, Unit::kShare, "x.toml:7", "k", Zero::kAllowed);
+  };
+  EXPECT_EQ(read_or_zero("0"), 0);
+  EXPECT_EQ(read_or_zero("0%"), 0);
+  EXPECT_EQ(read_or_zero("4%"), 0.04);
+  EXPECT_THROW(read_or_zero("-1%"), UserError);
+  EXPECT_THROW(read_or_zero("0 GB"), UserError);
+  EXPECT_THROW(read_or_zero("1e-9"), UserError);
 }
 
 TEST(Units, AreWrittenWithThreeDigits) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "planner/fit.h"
+#include "planner/median.h"
 #include "planner/step_cost.h"
 
 namespace colossus::planner {
@@ -148,12 +149,6 @@ void add_errors(const std::vector<Row>& rows, const Calibration& before,
   }
 }
 
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 // Each row by a fit without it (of many rows, without a twentieth of them), and
 // by nothing but one factor from the others.
 void add_left_out(const std::vector<Row>& rows, const Calibration& start,
@@ -175,9 +170,9 @@ void add_left_out(const std::vector<Row>& rows, const Calibration& start,
       if (k != i) others.push_back(1 + result.runs[k].before);
     }
     errors.push_back(
-        std::abs((1 + result.runs[i].before) / median_of(others) - 1));
+        std::abs((1 + result.runs[i].before) / median(others) - 1));
   }
-  result.one_factor_median = median_of(errors);
+  result.one_factor_median = median(errors);
 }
 
 using Predict = double (*)(const RunWorkload&, const Calibration&);
@@ -262,12 +257,21 @@ void require_something(const std::vector<Row>& rows,
                    why.empty() ? "" : ":", why);
 }
 
+// Fit for a comment of TOML: a line's end in a name would end the comment.
+std::string comment_text(std::string text) {
+  for (char& c : text) {
+    const bool is_control = (c >= 0 && c < 0x20) || c == 0x7f;
+    if (is_control) c = '?';
+  }
+  return text;
+}
+
 // The text of a line's value, and what it is from behind it.
 std::string line_of(const std::string& key, const std::string& value,
                     bool measured, const std::string& from) {
   const std::string text = fmt::format("{} = \"{} ({})\"", key, value,
                                        measured ? "measured" : "assumed");
-  return fmt::format("{:<46} # {}\n", text, from);
+  return fmt::format("{:<46} # {}\n", text, comment_text(from));
 }
 
 std::string links_toml(const std::vector<TierFit>& links) {
@@ -317,8 +321,6 @@ UserCalibration calibrate(const std::vector<PublishedRun>& runs,
   if (!memory.empty()) {
     result.calibration = fit_memory(memory, result.calibration, pool, priors);
   }
-  add_errors(rows, ours, result);
-  add_left_out(rows, start, priors, pool, result);
   describe(FittedTo::kStepTime, seconds_of, times, priors, pool, result);
   describe(FittedTo::kMemory, published_memory, memory, priors, pool, result);
   for (size_t i = 0; i < kNumCalibrated; ++i) {
@@ -328,6 +330,8 @@ UserCalibration calibrate(const std::vector<PublishedRun>& runs,
     }
     number.after = calibrated_value(result.calibration, i);
   }
+  add_errors(rows, ours, result);
+  add_left_out(rows, start, priors, pool, result);
   return result;
 }
 
@@ -338,7 +342,7 @@ std::string calibration_toml(const UserCalibration& result,
       "# For `colossus plan --calibration` and `plan validate --calibration`.\n"
       "# A number that is not determined by what was measured is \"assumed\".\n"
       "\n[calibration]\n",
-      names_text(sources));
+      comment_text(names_text(sources)));
   for (size_t i = 0; i < kNumCalibrated; ++i) {
     const UserNumber& number = result.numbers[i];
     text += line_of(calibrated_numbers()[i].name,

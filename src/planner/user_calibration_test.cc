@@ -186,5 +186,39 @@ TEST(UserCalibration, IsWrittenAsAFileThatReadsBack) {
   EXPECT_DOUBLE_EQ(loaded.tiers[0].latency_seconds, 15e-6);
 }
 
+// Names from outside stay within their comments.
+TEST(UserCalibration, ReadsBackWhateverItsNamesHold) {
+  Calibration truth;
+  truth.bf16_hopper *= 0.85;
+  std::vector<PublishedRun> runs = runs_under(truth, "mpt", 12);
+  for (PublishedRun& run : runs) {
+    run.id = "\n[nvlink]\nlatency = \"9 s\"\r\x7f" + run.id;
+  }
+  const UserCalibration result = calibrate_runs(runs);
+  const std::string text =
+      calibration_toml(result, {"a.csv\nbf16_hopper = \"0.1\""});
+  const LoadedCalibration read = read_calibration(text, "x.toml");
+  EXPECT_EQ(read.nvlink_latency_seconds, 0);
+  EXPECT_NEAR(read.calibration.bf16_hopper, result.calibration.bf16_hopper,
+              1e-5);
+}
+
+// The errors are those of the calibration that is written, after numbers of
+// which nothing speaks were put back.
+TEST(UserCalibration, PrintsErrorsOfWhatItWrites) {
+  Calibration truth;
+  truth.bf16_ampere *= 0.85;
+  const std::vector<PublishedRun> runs = runs_under(truth, "bigscience", 10);
+  const UserCalibration result = calibrate_runs(runs);
+  ASSERT_EQ(result.runs.size(), runs.size());
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const RunWorkload workload = workload_of(runs[i]);
+    const double seconds =
+        step_cost(workload.workload, result.calibration).seconds;
+    EXPECT_DOUBLE_EQ(result.runs[i].after,
+                     seconds / *runs[i].step_seconds() - 1);
+  }
+}
+
 }  // namespace
 }  // namespace colossus::planner

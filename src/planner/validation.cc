@@ -14,7 +14,6 @@
 namespace colossus::planner {
 namespace {
 
-constexpr double kIntervalLevel = 0.8;
 constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 
 // A row with all that is computed from it once.
@@ -163,36 +162,19 @@ void add_baseline(const std::vector<Row>& rows, const std::vector<Row>& others,
   }
 }
 
-// Half the interval of a unit: the level's quantile of the absolute logarithmic
-// errors of other units of its kind, each unit with equal weight.
+// Half the interval of a unit, from other units of its kind.
 double half_interval(const std::vector<ScoredRun>& runs, const ScoredRun& of,
                      bool anchored) {
   const auto kind = [](const ScoredRun& run) {
     return run.has_experts || run.is_blackwell;
   };
-  const auto error = [&](const ScoredRun& run) {
-    return anchored ? run.anchored : std::optional<double>(run.cold);
-  };
-  std::map<std::string, double> sizes;
+  std::vector<UnitError> errors;
   for (const ScoredRun& run : runs) {
-    const bool fits = run.unit != of.unit && kind(run) == kind(of);
-    if (fits && error(run)) ++sizes[run.unit];
+    if (run.unit == of.unit || kind(run) != kind(of)) continue;
+    const auto error = anchored ? run.anchored : std::optional(run.cold);
+    if (error) errors.push_back({run.unit, std::abs(std::log(1 + *error))});
   }
-  std::vector<std::pair<double, double>> weighted;  // error, weight
-  for (const ScoredRun& run : runs) {
-    if (!sizes.contains(run.unit) || kind(run) != kind(of) || !error(run)) {
-      continue;
-    }
-    weighted.emplace_back(std::abs(std::log(1 + *error(run))),
-                          1 / sizes[run.unit]);
-  }
-  std::sort(weighted.begin(), weighted.end());
-  double sum = 0;
-  for (const auto& [value, weight] : weighted) {
-    sum += weight / static_cast<double>(sizes.size());
-    if (sum >= kIntervalLevel) return value;
-  }
-  return weighted.empty() ? 0 : weighted.back().first;
+  return half_interval_of(errors);
 }
 
 void add_intervals(std::vector<ScoredRun>& runs) {
