@@ -135,13 +135,18 @@ def delayed_steps(run, begin, end):
 
 
 def kill_helper(bench, role):
+    """Beside each kill, as many seconds in which nothing happens: the machine
+    delays a step by itself now and then."""
     with bench.start(2, 1) as run:
         bench.settle(run, 2, 1)
         if not processes_of(run.folder, role):
             raise NotThere(f"there is no process `colossus {role}`")
-        counts, longest = [], []
+        counts, longest, quiet_counts = [], [], []
         for _ in range(bench.args.repeats):
             run.wait_steps(len(run.steps) + 30)
+            quiet = time.time()
+            run.wait(lambda: moment(run.steps[-1]) > quiet + 2, "steps")
+            quiet_counts.append(delayed_steps(run, quiet, quiet + 2)[0])
             victim = processes_of(run.folder, role)[0]
             begin = bench.strike(run, (victim, signal.SIGKILL))
             reborn = lambda: [pid for pid in processes_of(run.folder, role) if pid != victim]
@@ -150,7 +155,7 @@ def kill_helper(bench, role):
             count, delay = delayed_steps(run, begin, begin + 2)
             counts.append(count)
             longest.append(delay)
-        return {"steps": counts, "longest_delay_seconds": longest}
+        return {"steps": counts, "longest_delay_seconds": longest, "steps_without_a_kill": quiet_counts}
 
 
 def final_hash(run):
@@ -231,7 +236,8 @@ def result_text(row):
     if "skipped" in row:
         return f"skipped: {row['skipped']}"
     if "steps" in row:
-        return f"{sum(row['steps'])} in {len(row['steps'])} kills; longest {max(row['longest_delay_seconds']):+.3f} s"
+        text = f"{sum(row['steps'])} in {len(row['steps'])} kills; longest {max(row['longest_delay_seconds']):+.3f} s"
+        return text + f"; without a kill {sum(row['steps_without_a_kill'])}"
     if "share" in row:
         return f"{100 * median(row['share']):.1f}% (median of {len(row['share'])} steps)"
     values, unit = (row["ratio"], " x") if "ratio" in row else (row["seconds"], " s")
