@@ -2,13 +2,11 @@
 // all published runs in turn. Then that of the search of all layouts: Grok-1 on
 // 131,072 H100, 4,096 sequences of 8,192 tokens, the fastest of some rounds.
 // Run it in the repository's root: it reads configs/grok-1.toml.
-//
-//   planner_bench [ROUNDS [SEARCHES [THREADS]]]
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <vector>
 
 #include "planner/layout_search.h"
@@ -72,10 +70,19 @@ void time_search(int rounds, int num_threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto argument = [&](int index, int otherwise) {
-    return argc > index ? std::atoi(argv[index]) : otherwise;
-  };
-  time_evaluations(argument(1, 100));
-  time_search(argument(2, 10), argument(3, 2));
+  int rounds = 100, searches = 10, threads = 2;
+  CLI::App app("The planner's evaluation of a layout, and its search of all");
+  app.add_option("--rounds", rounds, "over all published runs")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--searches", searches, "the fastest counts")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--threads", threads, "of a search")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  time_evaluations(rounds);
+  time_search(searches, threads);
   return 0;
 }

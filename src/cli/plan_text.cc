@@ -186,22 +186,15 @@ void print_memory(const Plan& plan, const PlannedLayout& p) {
   const double capacity = plan.request.cluster.cluster.device.memory_bytes;
   fmt::print("\nWhere the memory of the heaviest GPU goes\n");
   const auto line = [](const char* name, double bytes) {
-    if (bytes > 0) {
-      fmt::print("  {:44} {:>8.2f} GB\n", name, bytes / kGigabyte);
-    }
+    fmt::print("  {:32} {:>8.2f} GB\n", name, bytes / kGigabyte);
   };
-  line("weights, gradients, optimizer", use.states);
-  line("gathered weights", use.gathered);
-  line("activations kept for the backward pass", use.activations);
-  line("the layer or the logits at work", use.live);
-  line("communication buffers", use.buffers);
-  line("fragments that the allocator cannot give back", use.fragments);
-  line("contexts of CUDA, NCCL, cuBLAS", use.contexts);
+  for (const auto& [name, bytes] : planner::kMemoryParts) {
+    if (use.*bytes > 0) line(name, use.*bytes);
+  }
   line("all", use.needed());
   fmt::print(
       "  of {}; 80% range {:.3g}-{:.3g} GB; an allocator without pressure "
-      "would "
-      "hold {} more\n",
+      "would hold {} more\n",
       gigabytes(capacity), p.memory_interval.low(use.needed()) / kGigabyte,
       p.memory_interval.high(use.needed()) / kGigabyte,
       gigabytes(use.reserve - use.fragments));

@@ -3,6 +3,8 @@
 // last, which holds the logits. Formulas and sources stand in docs/planner.md.
 #pragma once
 
+#include <array>
+
 #include "planner/calibration.h"
 #include "planner/workload.h"
 
@@ -30,6 +32,20 @@ struct MemoryUse {
   // fragments.
   double needed() const { return allocated() + fragments + contexts; }
 };
+
+// What `needed` is the sum of, as people read it.
+struct MemoryPart {
+  const char* name;
+  double MemoryUse::*bytes;
+};
+inline constexpr std::array kMemoryParts{
+    MemoryPart{"weights, gradients, optimizer", &MemoryUse::states},
+    MemoryPart{"gathered weights", &MemoryUse::gathered},
+    MemoryPart{"activations kept", &MemoryUse::activations},
+    MemoryPart{"layer or logits at work", &MemoryUse::live},
+    MemoryPart{"communication buffers", &MemoryUse::buffers},
+    MemoryPart{"fragments", &MemoryUse::fragments},
+    MemoryPart{"contexts of CUDA, NCCL", &MemoryUse::contexts}};
 
 // Allocates nothing.
 MemoryUse memory_use(const Workload& workload, const Calibration& calibration);

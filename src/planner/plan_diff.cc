@@ -173,16 +173,9 @@ void add_times(const StepCost& a, const StepCost& b,
 
 void add_memories(const MemoryUse& a, const MemoryUse& b,
                   std::vector<Change>& changes) {
-  const auto add = [&](const char* name, double MemoryUse::*part) {
-    add_quantity(name, a.*part, b.*part, Unit::kBytes, changes);
-  };
-  add("weights, gradients, optimizer", &MemoryUse::states);
-  add("gathered weights", &MemoryUse::gathered);
-  add("activations", &MemoryUse::activations);
-  add("layer or logits at work", &MemoryUse::live);
-  add("communication buffers", &MemoryUse::buffers);
-  add("fragments", &MemoryUse::fragments);
-  add("contexts", &MemoryUse::contexts);
+  for (const auto& [name, bytes] : kMemoryParts) {
+    add_quantity(name, a.*bytes, b.*bytes, Unit::kBytes, changes);
+  }
   sort_by_difference(changes);
 }
 

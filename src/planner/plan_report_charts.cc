@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "drawing/bar_chart.h"
 #include "drawing/html.h"
@@ -72,17 +73,13 @@ Bar memory_bar(const PlannedLayout& layout) {
   Bar bar;
   bar.label = layout_words(layout.layout);
   bar.total = gigabytes(layout.memory.needed());
-  const MemoryUse& use = layout.memory;
-  const auto add = [&](const char* name, double bytes, const char* style) {
-    bar.parts.push_back({name, bytes, gigabytes(bytes), style});
-  };
-  add("weights, gradients, optimizer", use.states, "s1");
-  add("gathered weights", use.gathered, "s3");
-  add("activations", use.activations, "s4");
-  add("layer or logits at work", use.live, "s5");
-  add("communication buffers", use.buffers, "s2");
-  add("fragments", use.fragments, "s7");
-  add("contexts of CUDA, NCCL", use.contexts, "s8");
+  constexpr const char* kStyles[] = {"s1", "s3", "s4", "s5", "s2", "s7", "s8"};
+  static_assert(std::size(kStyles) == kMemoryParts.size());
+  for (size_t i = 0; i < kMemoryParts.size(); ++i) {
+    const double bytes = layout.memory.*kMemoryParts[i].bytes;
+    bar.parts.push_back(
+        {kMemoryParts[i].name, bytes, gigabytes(bytes), kStyles[i]});
+  }
   return bar;
 }
 
