@@ -155,11 +155,11 @@ bool changes_bits(const std::string& key, const Config& before,
   if (key.starts_with("kernels.")) return false;
   // Where data lies; what it holds is compared by its digest, at the resume.
   if (key == "data.path") return false;
-  if (names_any(
-          key,
-          {"run.dir", "run.val_every", "run.val_sequences", "run.sample_every",
-           "run.sample_prompt", "run.sample_tokens", "run.checkpoint_every",
-           "run.keep_last", "run.keep_every", "run.audit_fraction"})) {
+  if (names_any(key,
+                {"run.dir", "run.val_every", "run.val_sequences",
+                 "run.sample_every", "run.sample_prompt", "run.sample_tokens",
+                 "run.checkpoint_every", "run.keep_last", "run.keep_every",
+                 "run.audit_fraction", "run.replace_stragglers"})) {
     return false;
   }
   if (names_any(key, {"run.steps", "optimizer.decay_steps",

@@ -39,6 +39,7 @@ struct RunConfig {
   int64_t keep_last = 2;
   int64_t keep_every = 0;
   double audit_fraction = 0.0025;
+  bool replace_stragglers = false;
 
   template <typename Visitor>
   void visit_fields(Visitor& v) {
@@ -68,6 +69,9 @@ struct RunConfig {
     v.field("audit_fraction", audit_fraction,
             "share of the gradients that a second rank computes too, to find a "
             "processor that computes wrongly");
+    v.field("replace_stragglers", replace_stragglers,
+            "whether a spare takes over from a rank that stays slower than the "
+            "others; it is shown in any case");
   }
 
   int64_t sequences_per_shard() const {

@@ -41,10 +41,11 @@ struct CoordinatorOptions {
   int64_t join_patience_us = 5'000'000;
   // So long a lost machine is waited for if otherwise steps were lost.
   int64_t copy_patience_us = 10'000'000;
-  // A rank whose shards take longer than the median times this, in percent,
-  // for `straggler_reports` reports is a straggler.
+  // A rank whose shards take longer than the median times this, in percent, in
+  // each of so many steps is a straggler. If asked, a spare that stands ready
+  // replaces it.
   int64_t straggler_percent = 150;
-  int64_t straggler_reports = 20;
+  int64_t straggler_steps = 20;
   bool replace_stragglers = false;
   // Two ranks whose machines report for so long that one cannot reach the
   // other: one of them is given up.
@@ -101,7 +102,8 @@ class CoordinatorCore {
   };
   struct Slowness {
     int64_t rank = 0;
-    int64_t count = 0;
+    int64_t step = 0;   // the newest that is counted
+    int64_t steps = 0;  // slow ones in a row
     bool shown = false;
   };
 

@@ -242,10 +242,14 @@ bool CoordinatorCore::is_new_straggler(const RankSlot& slot, int64_t median) {
       std::find_if(slowness_.begin(), slowness_.end(),
                    [&slot](const Slowness& s) { return s.rank == slot.rank; });
   if (known == slowness_.end()) {
-    known = slowness_.insert(slowness_.end(), {slot.rank, 0, false});
+    known = slowness_.insert(
+        slowness_.end(), {slot.rank, state_.begun->view.start_step, 0, false});
   }
-  known->count = slow ? known->count + 1 : 0;
-  if (known->count < options_.straggler_reports || known->shown) return false;
+  // A step stands in many reports.
+  if (slot.committed_step <= known->step) return false;
+  known->step = slot.committed_step;
+  known->steps = slow ? known->steps + 1 : 0;
+  if (known->steps < options_.straggler_steps || known->shown) return false;
   known->shown = true;
   return true;
 }
@@ -273,13 +277,14 @@ void CoordinatorCore::note_stragglers() {
   const int64_t median = times[times.size() / 2];
   for (const RankSlot& slot : slots) {
     if (!is_new_straggler(slot, median)) continue;
-    const std::string reason =
-        fmt::format("rank {} takes {} us a shard, the median {} us", slot.rank,
-                    slot.shard_us, median);
+    const bool replace = options_.replace_stragglers && has_ready_spare();
+    const std::string reason = fmt::format(
+        "rank {} takes {:.1f} ms for a shard, the median rank {:.1f} ms{}",
+        slot.rank, static_cast<double>(slot.shard_us) / 1e3,
+        static_cast<double>(median) / 1e3,
+        replace ? "; a spare takes over" : "");
     record(StragglerFound{slot.rank, slot.shard_us, median, reason});
-    if (options_.replace_stragglers && has_ready_spare()) {
-      lose_rank(slot.rank, reason + "; a spare takes over");
-    }
+    if (replace) lose_rank(slot.rank, reason);
   }
 }
 

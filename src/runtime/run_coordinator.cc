@@ -31,6 +31,7 @@ coordinator::CoordinatorOptions core_options(
   core.num_shards = config.run.num_shards;
   core.total_steps = config.run.steps;
   core.silence_us = options.silence_us;
+  core.replace_stragglers = config.run.replace_stragglers;
   core.most_losses_without_step = kMostLosses;
   return core;
 }

@@ -74,6 +74,8 @@ class FakeAgent {
   const AgentOrders& orders() const { return orders_; }
   int64_t kept() const { return kept_; }
   void add_end(const protocol::RankEnd& end) { ends_.push_back(end); }
+  // From now on each report is of one more step, in which that rank was slow.
+  void make_slow(int64_t rank) { slow_rank_ = rank; }
 
  private:
   std::vector<protocol::ToAgent> wait_for_words() {
@@ -101,6 +103,7 @@ class FakeAgent {
   }
 
   void send_report() {
+    if (slow_rank_ && orders_.begun != nullptr) ++steps_;
     AgentReport report;
     report.machine = welcome_->machine;
     report.incarnation = welcome_->incarnation;
@@ -118,8 +121,9 @@ class FakeAgent {
       slot.let_go = orders_.number;
       if (orders_.begun != nullptr) {
         slot.view = orders_.begun->view.number;
-        slot.committed_step = orders_.begun->view.start_step;
+        slot.committed_step = orders_.begun->view.start_step + steps_;
         slot.healed = true;
+        if (slow_rank_) slot.shard_us = rank == *slow_rank_ ? 900 : 100;
       }
       report.ranks.push_back(slot);
     }
@@ -128,7 +132,8 @@ class FakeAgent {
 
   std::optional<protocol::Welcome> welcome_;
   AgentOrders orders_;
-  int64_t kept_ = 0, sequence_ = 0;
+  int64_t kept_ = 0, sequence_ = 0, steps_ = 0;
+  std::optional<int64_t> slow_rank_;
   std::vector<protocol::RankEnd> ends_;
 
   std::mutex mutex_;  // guards what follows
@@ -230,7 +235,7 @@ class RunCoordinatorTest : public RunTest {
     wait_for_end();
   }
 
-  const config::Config config_;
+  config::Config config_;
   std::atomic<bool> killed_{false}, stops_{false};
   // When it has heard of something, before it writes anything down.
   std::atomic<bool> dies_before_work_{false};
@@ -401,6 +406,20 @@ TEST_F(RunCoordinatorTest, GrowsToAsManyRanksAsThereAreShards) {
   ASSERT_TRUE(
       agent.serve_until([&] { return agent.orders().ranks.size() == 5; }));
   EXPECT_THAT(events<coordinator::SizeAsked>(), SizeIs(2));
+}
+
+TEST_F(RunCoordinatorTest, ReplacesASlowRankIfTheConfigAsksForIt) {
+  config_.run.steps = 1'000'000;
+  config_.run.replace_stragglers = true;
+  Journal(real_file_system(), real_clock(), config_.run.dir)
+      .write(coordinator::SizeAsked{3, 1, "more"});
+  start();
+  FakeAgent agent(address(), hello());
+  ASSERT_TRUE(serve_until_there_is<coordinator::ViewBegun>(agent));
+  agent.make_slow(1);
+  ASSERT_TRUE(serve_until_there_is<coordinator::RankLost>(agent));
+  EXPECT_EQ(events<coordinator::StragglerFound>().at(0).rank, 1);
+  EXPECT_EQ(events<coordinator::RankLost>().at(0).rank, 1);
 }
 
 // Whoever asked may rely on it, whatever happens then.

@@ -18,7 +18,7 @@ void draw_options(RandomStream& random, Scenario& scenario) {
   options.join_patience_us = random.range(1, 150) * 1000;
   options.copy_patience_us = random.range(1, 300) * 1000;
   options.straggler_percent = 200;
-  options.straggler_reports = 4;
+  options.straggler_steps = 4;
   options.replace_stragglers = random.chance(300);
   options.link_patience_us = random.range(10, 120) * 1000;
   if (random.chance(400)) options.most_losses_without_step = random.range(2, 8);
