@@ -169,6 +169,20 @@ TEST(ClusterFile, RefusesWhatNoClusterCanBe) {
               HasSubstr("= 0.5 must be at least 1"));
 }
 
+TEST(ClusterFile, RefusesFiguresThatNoMachineHas) {
+  EXPECT_THAT(error_of(kSmall + "[node]\nnic = '400 TB/s'"),
+              HasSubstr("x.toml:9: 'node.nic' = \"400 TB/s\" is beyond 20 "
+                        "TB/s, more than any machine has; look at its unit"));
+  EXPECT_THAT(error_of(kSmall, {"gpu.memory=80 PB"}),
+              HasSubstr("--set: 'gpu.memory' = \"80 PB\" is beyond 20 TB"));
+  EXPECT_THAT(error_of(kSmall, {"gpu.memory_bandwidth=3.35 PB/s"}),
+              HasSubstr("is beyond 1 PB/s"));
+  EXPECT_THAT(error_of(kSmall, {"gpu.peak_bf16=989 EFLOP/s"}),
+              HasSubstr("is beyond 2 EFLOP/s"));
+  EXPECT_THAT(error_of(kSmall, {"gpu.power=700 kW"}),
+              HasSubstr("is beyond 100 kW"));
+}
+
 TEST(ClusterFile, WhatNeverHappensIsZero) {
   const Cluster cluster =
       read_cluster(

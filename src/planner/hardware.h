@@ -35,24 +35,30 @@ struct Device {
   int64_t nvlink_domain = 1;  // devices that it joins
   std::string node;           // the usual one
 
+  static constexpr double kMostFlops = 2e18;
+
   template <typename Visitor>
   void visit_quantities(Visitor& v) {
-    v.field("peak_fp32", peak_fp32, Unit::kFlops, "without matrix units");
-    v.field("peak_tf32", peak_tf32, Unit::kFlops, "dense, as all below");
-    v.field("peak_bf16", peak_bf16, Unit::kFlops, "");
-    v.field("peak_fp16", peak_fp16, Unit::kFlops, "");
-    v.field("peak_fp8", peak_fp8, Unit::kFlops, "");
-    v.field("peak_fp4", peak_fp4, Unit::kFlops, "");
-    v.field("memory", memory_bytes, Unit::kBytes, "what its driver shows");
-    v.field("memory_bandwidth", memory_bandwidth, Unit::kBytesPerSecond, "");
+    v.field_up_to(kMostFlops, "peak_fp32", peak_fp32, Unit::kFlops,
+                  "without matrix units");
+    v.field_up_to(kMostFlops, "peak_tf32", peak_tf32, Unit::kFlops,
+                  "dense, as all below");
+    v.field_up_to(kMostFlops, "peak_bf16", peak_bf16, Unit::kFlops, "");
+    v.field_up_to(kMostFlops, "peak_fp16", peak_fp16, Unit::kFlops, "");
+    v.field_up_to(kMostFlops, "peak_fp8", peak_fp8, Unit::kFlops, "");
+    v.field_up_to(kMostFlops, "peak_fp4", peak_fp4, Unit::kFlops, "");
+    v.field_up_to(20e12, "memory", memory_bytes, Unit::kBytes,
+                  "what its driver shows");
+    v.field_up_to(1e15, "memory_bandwidth", memory_bandwidth,
+                  Unit::kBytesPerSecond, "");
     v.field("num_sms", num_sms, "streaming multiprocessors, or threads");
-    v.field("power", power_watts, Unit::kWatts, "its limit");
-    v.field("nvlink", nvlink_bandwidth, Unit::kBytesPerSecond,
-            "per direction, all links");
+    v.field_up_to(100e3, "power", power_watts, Unit::kWatts, "its limit");
+    v.field_up_to(1e14, "nvlink", nvlink_bandwidth, Unit::kBytesPerSecond,
+                  "per direction, all links");
     v.field("nvlink_efficiency", nvlink_efficiency, Unit::kShare,
             "of that, what large transfers reach");
-    v.field("nvlink_latency", nvlink_latency, Unit::kSeconds,
-            "of a step of a collective");
+    v.field_up_to(1, "nvlink_latency", nvlink_latency, Unit::kSeconds,
+                  "of a step of a collective");
     v.field("nvlink_domain", nvlink_domain, "devices that NVLink joins");
     v.field("node", node, "the usual node of it");
   }
@@ -73,11 +79,12 @@ struct Node {
   template <typename Visitor>
   void visit_quantities(Visitor& v) {
     v.field("gpus", num_devices, "devices in it");
-    v.field("nic", nic_bandwidth, Unit::kBytesPerSecond,
-            "per device, into the network between nodes");
-    v.field("other_nics", other_nic_bandwidth, Unit::kBytesPerSecond,
-            "per node, beside those");
-    v.field("host_memory", host_memory_bytes, Unit::kBytes, "per node");
+    v.field_up_to(2e13, "nic", nic_bandwidth, Unit::kBytesPerSecond,
+                  "per device, into the network between nodes");
+    v.field_up_to(1e14, "other_nics", other_nic_bandwidth,
+                  Unit::kBytesPerSecond, "per node, beside those");
+    v.field_up_to(1e15, "host_memory", host_memory_bytes, Unit::kBytes,
+                  "per node");
     v.field("network", network, "the usual network of it");
   }
 };
@@ -97,11 +104,12 @@ struct NetworkTier {
     v.field("gpus", num_devices,
             "that reach each other through one switch of this tier; absent "
             "= all");
-    v.field("bandwidth", bandwidth, Unit::kBytesPerSecond,
-            "per device; absent = the node's NIC");
+    v.field_up_to(2e13, "bandwidth", bandwidth, Unit::kBytesPerSecond,
+                  "per device; absent = the node's NIC");
     v.field("oversubscription", oversubscription, Unit::kNumber,
             "1 = full bisection below this tier");
-    v.field("latency", latency, Unit::kSeconds, "of a step of a collective");
+    v.field_up_to(1, "latency", latency, Unit::kSeconds,
+                  "of a step of a collective");
     v.field("efficiency", efficiency, Unit::kShare,
             "of the bandwidth, what large transfers reach");
   }

@@ -49,8 +49,15 @@ void assign(const QuantityField& field, const std::string& text,
   } else if (auto* const* count = std::get_if<int64_t*>(&field.value)) {
     **count = parse_count(text, where, field.name);
   } else {
-    *std::get<double*>(field.value) =
+    const double value =
         parse_quantity(text, field.unit, where, field.name, field.zero);
+    if (value > field.most) {
+      throw user_error(
+          "{}: '{}' = \"{}\" is beyond {}, more than any machine has; look at "
+          "its unit",
+          where, field.name, text, quantity_text(field.most, field.unit));
+    }
+    *std::get<double*>(field.value) = value;
   }
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,7 @@ struct QuantityField {
   Unit unit = Unit::kNumber;
   std::string help;
   Zero zero = Zero::kRefused;
+  double most = std::numeric_limits<double>::infinity();
 };
 
 class QuantityCollector {
@@ -51,6 +53,13 @@ class QuantityCollector {
   void field(std::string_view name, double& value, Unit unit,
              std::string_view help) {
     fields_.push_back({key(name), &value, unit, std::string(help)});
+  }
+  // One of which no machine of the next years has more than `most`, so that a
+  // slip of the unit does not pass.
+  void field_up_to(double most, std::string_view name, double& value, Unit unit,
+                   std::string_view help) {
+    fields_.push_back(
+        {key(name), &value, unit, std::string(help), Zero::kRefused, most});
   }
   // One that may be 0: it never happens.
   void field_or_zero(std::string_view name, double& value, Unit unit,
