@@ -186,14 +186,13 @@ void print_numbers(const planner::UserCalibration& result) {
 void check(const Options& options, const Measured& measured) {
   if (!options.overrides.empty() && options.cluster.empty()) {
     throw user_error(
-        "--set {}: it changes a figure of --cluster, which is "
-        "missing",
+        "--set {}: it changes a figure of --cluster, which is missing",
         options.overrides.front());
   }
   if (!options.cluster.empty() && measured.tests.empty()) {
     throw user_error(
-        "--cluster {}: it is of use to nccl-tests alone, and no "
-        "file is the output of one",
+        "--cluster {}: it is of use to nccl-tests alone, and no file is the "
+        "output of one",
         options.cluster);
   }
 }

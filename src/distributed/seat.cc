@@ -62,8 +62,7 @@ Seat::Seat(Board& board, int slot, int64_t rank)
     ::pthread_mutex_unlock(&data_.life);
     throw run_error(
         "rank {} comes too late: slot {} was given to rank {} meanwhile, or "
-        "was "
-        "given up",
+        "was given up",
         rank, slot, last);
   }
   data_.lost.store(0);

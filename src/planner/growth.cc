@@ -67,7 +67,7 @@ std::string growth_text(const Growth& growth) {
   }
   std::string text = fmt::format(
       "Started on {}, {} tokens end on {}, after {:.1f} days\n",
-      date(growth.start_day), quantity_text(growth.num_tokens, Unit::kNumber),
+      date(growth.start_day), quantity_text(growth.num_tokens, Unit::kCount),
       date(growth.end_day), growth.end_day - growth.start_day);
   for (const GrowthPhase& phase : growth.phases) {
     text += fmt::format("  {} to {}  {:>9} GPUs  {:5.1f}% of the tokens\n",
